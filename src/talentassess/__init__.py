@@ -1,0 +1,1 @@
+"""talentassess: psychometric engine for talent assessment."""

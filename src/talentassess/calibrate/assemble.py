@@ -1,0 +1,121 @@
+"""Join the dimensions' results into one calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from talentassess.calibrate.optimise import Path
+from talentassess.calibrate.problem import Problem
+from talentassess.core.arrays import FloatArray
+from talentassess.core.calibration import Calibration, FreeParameters, Latent
+from talentassess.core.likelihood import ItemBlock
+from talentassess.core.provenance import Provenance
+from talentassess.core.responses import Responses
+from talentassess.core.status import Finding, Severity, Status
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fit:
+    """One dimension's result: the problem, the optimiser's path, the (F, F) covariance, status and audit."""
+
+    name: str
+    problem: Problem
+    path: Path
+    cov: FloatArray
+    status: Status
+    audit: list[Finding]
+
+
+def join_fits(responses: Responses, fits: list[Fit], options: dict[str, str]) -> Calibration:
+    """Put the dimensions' results together, positions and names turned back to those of the whole form."""
+    blocks: list[ItemBlock] = []
+    par_cov: list[FloatArray] = []
+    for d, fit in enumerate(fits):
+        positions = np.array([responses.item_ids.index(item) for item in fit.problem.responses.item_ids])
+        blocks += [replace(b, items=positions[b.items], dims=(d,)) for b in fit.path.last.blocks]
+        par_cov += _item_covariances(fit)
+    return Calibration(
+        item_ids=responses.item_ids,
+        n_cat=responses.n_cat,
+        dimensions=tuple(fit.name for fit in fits),
+        blocks=tuple(blocks),
+        par_cov=tuple(par_cov),
+        latent=_latent(fits),
+        free=_free(fits),
+        loglik=float(sum(fit.path.last.loglik for fit in fits)),
+        n_persons=int(responses.answered.any(axis=1).sum()),
+        n_steps=sum(fit.path.n_steps for fit in fits),
+        status=_worst([fit.status for fit in fits]),
+        trace=tuple(fit.path.trace for fit in fits),
+        audit=tuple([finding for fit in fits for finding in fit.audit] + _separate(fits)),
+        provenance=Provenance(
+            source=responses.provenance.source,
+            data_hash=responses.provenance.data_hash,
+            simulated=responses.provenance.simulated,
+            options=options,
+        ),
+    )
+
+
+def _free(fits: list[Fit]) -> FreeParameters:
+    """Join the free values; names that do not name an item get their dimension's name if there are several."""
+    names = []
+    for fit in fits:
+        items = set(fit.problem.responses.item_ids)
+        for name in fit.problem.names:
+            clear = len(fits) == 1 or name.rsplit(".", 1)[0] in items
+            names.append(name if clear else f"{fit.name}: {name}")
+    values = np.concatenate([fit.path.last.free for fit in fits])
+    return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]))
+
+
+def _item_covariances(fit: Fit) -> list[FloatArray]:
+    """Return one (Jb, P, P) covariance array per block: the linear map carries the free values' covariance over."""
+    tie = fit.problem.tie
+    matrix = tie.matrix.toarray()
+    cov, out, row = fit.cov[: tie.n_free, : tie.n_free], [], 0
+    for n_items, n_par in fit.problem.entries.sizes:
+        per_item = []
+        for _ in range(n_items):
+            part = matrix[row : row + n_par]
+            used = np.flatnonzero(np.abs(part).sum(axis=0))
+            per_item.append(part[:, used] @ cov[np.ix_(used, used)] @ part[:, used].T)
+            row += n_par
+        out.append(np.stack(per_item))
+    return out
+
+
+def _latent(fits: list[Fit]) -> Latent:
+    groups, n_dims = fits[0].problem.groups, len(fits)
+    mean, cov = np.zeros((len(groups), n_dims)), np.zeros((len(groups), n_dims, n_dims))
+    for d, fit in enumerate(fits):
+        mean[:, d], cov[:, d, d] = fit.path.last.mean, fit.path.last.sd**2
+    return Latent(groups, mean, cov)
+
+
+def _block_diagonal(parts: list[FloatArray]) -> FloatArray:
+    size = sum(len(part) for part in parts)
+    out, start = np.zeros((size, size)), 0
+    for part in parts:
+        out[start : start + len(part), start : start + len(part)] = part
+        start += len(part)
+    return out
+
+
+def _worst(statuses: list[Status]) -> Status:
+    return next((status for status in statuses if not status.ok), Status.CONVERGED)
+
+
+def _separate(fits: list[Fit]) -> list[Finding]:
+    if len(fits) == 1:
+        return []
+    named = ", ".join(fit.name for fit in fits[:4]) + (" ..." if len(fits) > 4 else "")
+    return [
+        Finding(
+            "separate_dimensions", Severity.NOTE, named,
+            f"The {len(fits)} dimensions were calibrated one by one; their correlations were not estimated.",
+            "Read each dimension by itself; errors of different dimensions are treated as independent.",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,193 @@
+"""The identifiability audit: what a reader must know about the data and the estimates, before and after fitting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from talentassess.calibrate.objective import Evaluation, evaluate
+from talentassess.calibrate.optimise import Path
+from talentassess.calibrate.problem import Problem, rest_correlation
+from talentassess.core.arrays import FloatArray
+from talentassess.core.errors import CalibrationError
+from talentassess.core.quadrature import LIMIT, grid
+from talentassess.core.responses import Responses
+from talentassess.core.status import Finding, Severity, Status
+
+FEW_ANSWERS = 10  # per category: below this a threshold's standard error is of the order of a logit
+STEEP_SLOPE = 4.0  # logits: in practice the sign of two items that say the same thing, or of too little data
+
+
+def check_estimable(responses: Responses) -> None:
+    """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them."""
+    problems = []
+    for j, item in enumerate(responses.item_ids):
+        seen = np.unique(responses.x[responses.answered[:, j], j])
+        if len(seen) == 0:
+            problems.append(f"item '{item}': nobody answered it")
+        elif len(seen) == 1:
+            problems.append(f"item '{item}': all {responses.answered[:, j].sum()} answers are in category {seen[0]}")
+    if problems:
+        raise CalibrationError(
+            "Some items have no variation, so their parameters cannot be estimated. Leave them out with "
+            "responses.select([...]), or fix their parameters with anchors.",
+            problems,
+        )
+
+
+def audit_before(problem: Problem, dimension: str) -> list[Finding]:
+    """Look at the data before fitting: reverse keys, unused or rare categories, empty persons, separate booklets."""
+    responses = problem.responses
+    findings = []
+    for j, (item, r) in enumerate(zip(responses.item_ids, rest_correlation(responses), strict=True)):
+        if r < 0:
+            findings.append(
+                Finding(
+                    "negative_item_rest", Severity.WARNING, item,
+                    f"Item-rest correlation is {r:.2f}: it runs against the other items of '{dimension}'.",
+                    "Check its key; mark it as reverse-keyed if it is. It was fitted as it stands, slope sign and all.",
+                )
+            )  # fmt: skip
+        findings += _rare_categories(responses, j)
+    empty = int((~responses.answered.any(axis=1)).sum())
+    if empty:
+        findings.append(
+            Finding(
+                "no_answers", Severity.NOTE, dimension,
+                f"{empty} person(s) answered none of its items and carry no information about them.",
+                "Nothing to do; their scores will say that they rest on no answers.",
+            )
+        )  # fmt: skip
+    return findings + _disconnected(responses, dimension)
+
+
+def _rare_categories(responses: Responses, j: int) -> list[Finding]:
+    item, n_cat = responses.item_ids[j], int(responses.n_cat[j])
+    counts = np.bincount(responses.x[responses.answered[:, j], j], minlength=n_cat)
+    unused = [str(k) for k in np.flatnonzero(counts == 0)]
+    if unused:
+        return [
+            Finding(
+                "unused_category", Severity.WARNING, item,
+                f"Categories {', '.join(unused)} (codes from 0) are declared but nobody chose them.",
+                "The declared categories are kept; a weak prior worth one answer holds their parameters. "
+                "Collapse them only if that is how the item will be scored.",
+            )
+        ]  # fmt: skip
+    rare = [f"{k} ({counts[k]})" for k in np.flatnonzero(counts < FEW_ANSWERS)]
+    if not rare:
+        return []
+    return [
+        Finding(
+            "rare_category", Severity.NOTE, item, f"Few answers in categories {', '.join(rare)}.",
+            "Their thresholds are uncertain: read them with their standard errors.",
+        )
+    ]  # fmt: skip
+
+
+def _disconnected(responses: Responses, dimension: str) -> list[Finding]:
+    answered = sparse.csr_array(responses.answered.astype(np.float64))
+    n_parts, part = connected_components(answered.T @ answered, directed=False)
+    if n_parts == 1:
+        return []
+    example = [responses.item_ids[int(np.flatnonzero(part == p)[0])] for p in range(min(n_parts, 4))]
+    return [
+        Finding(
+            "disconnected", Severity.WARNING, dimension,
+            f"The items fall into {n_parts} sets that no person answered across (e.g. {' | '.join(example)}).",
+            "Their metrics agree only if the groups are equally able at random; add common items or anchors.",
+        )
+    ]  # fmt: skip
+
+
+def audit_after(problem: Problem, path: Path, se: FloatArray, dimension: str) -> list[Finding]:
+    """Look at the estimates: status, bounds, steep or negative slopes, large errors, priors in force, node doubling."""
+    findings = []
+    if not path.status.ok:
+        findings.append(
+            Finding("status", Severity.PROBLEM, dimension, f"The estimation {_ended(path.status)}.", path.status.remedy)
+        )
+    for f in np.flatnonzero(path.at_bound):
+        findings.append(
+            Finding(
+                "at_bound", Severity.PROBLEM, problem.names[f],
+                f"The estimate ran to its bound, {path.last.free[f]:g}.", Status.AT_BOUND.remedy,
+            )
+        )  # fmt: skip
+    findings += _slopes(problem, path.last) + _priors_in_force(problem, dimension)
+    large = [problem.names[f] for f in np.flatnonzero(np.nan_to_num(se) > 2.0)]
+    if large:
+        findings.append(
+            Finding(
+                "large_se", Severity.WARNING, dimension,
+                f"{len(large)} estimate(s) have a standard error above 2 logits: {', '.join(large[:6])}.",
+                "The data say little about them; do not interpret them singly.",
+            )
+        )  # fmt: skip
+    return findings + _node_doubling(problem, path.last, dimension)
+
+
+def _ended(status: Status) -> str:
+    return f"did not end well: {status.value}"
+
+
+def _slopes(problem: Problem, at: Evaluation) -> list[Finding]:
+    findings = []
+    for block in at.blocks:
+        if not block.model.ordered:
+            continue
+        for j, slope in zip(block.items, block.par[:, 0], strict=True):
+            item = problem.responses.item_ids[j]
+            if slope < 0:
+                findings.append(
+                    Finding(
+                        "negative_slope", Severity.WARNING, item, f"The slope is negative ({slope:.2f}).",
+                        "Check the key: as it stands, higher categories mean less of the trait.",
+                    )
+                )  # fmt: skip
+            if abs(slope) > STEEP_SLOPE:
+                findings.append(
+                    Finding(
+                        "steep_slope", Severity.WARNING, item,
+                        f"The slope is {slope:.1f}: the item nearly determines the trait by itself.",
+                        "Look for another item that asks the same, or give the slopes a prior.",
+                    )
+                )  # fmt: skip
+    return findings
+
+
+def _priors_in_force(problem: Problem, dimension: str) -> list[Finding]:
+    named = sorted({name for name, prior in zip(problem.tie.param_names, problem.priors, strict=True) if prior})
+    if named:
+        return [
+            Finding(
+                "priors", Severity.NOTE, dimension, f"Priors are in force on: {', '.join(named)}.",
+                "The estimates are posterior modes; pass priors={} for plain maximum likelihood.",
+            )
+        ]  # fmt: skip
+    if "guessing" in problem.tie.param_names:
+        return [
+            Finding(
+                "guessing_without_prior", Severity.WARNING, dimension,
+                "Guessing parameters are estimated without a prior.",
+                "They are seldom determined by the data alone; leave priors at its default.",
+            )
+        ]  # fmt: skip
+    return []
+
+
+def _node_doubling(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
+    """Compare with a grid twice as fine and one third wider: what the quadrature costs in log-likelihood."""
+    finer = evaluate(replace(problem, nodes=grid(8 * (len(problem.nodes) - 1) // 3 + 1, LIMIT * 4 / 3)), at.free)
+    gap = abs(finer.loglik - at.loglik) if finer is not None else np.inf
+    serious = gap > 1e-2
+    return [
+        Finding(
+            "node_doubling", Severity.WARNING if serious else Severity.NOTE, dimension,
+            f"A quadrature grid twice as fine and a third wider changes the log-likelihood by {gap:.1e}.",
+            "The scale is too steep or too wide for it: look for duplicate items." if serious else "It is fine enough.",
+        )
+    ]  # fmt: skip

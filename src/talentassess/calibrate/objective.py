@@ -1,0 +1,122 @@
+"""The marginal (or posterior) log-likelihood, its gradient and the information that preconditions it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from talentassess.calibrate.problem import Problem
+from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.likelihood import EStep, ItemBlock, block_rows, e_step, stack_log_prob
+from talentassess.core.quadrature import d_normal_log_weights, normal_log_weights
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Evaluation:
+    """The objective at one point.
+
+    Attributes
+    ----------
+    free : (F,) the point.
+    loglik : marginal log-likelihood; value : the same plus log priors, which is what is maximised.
+    gradient : (F,) of ``value``.
+    blocks, mean, sd : the point as parameters.
+    step : expected counts.
+    """
+
+    free: FloatArray
+    loglik: float
+    value: float
+    gradient: FloatArray
+    blocks: tuple[ItemBlock, ...]
+    mean: FloatArray
+    sd: FloatArray
+    step: EStep
+
+
+def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
+    """Return the objective at ``free`` (F,), or None where the parameters are not admissible.
+
+    The gradient follows from Fisher's identity: the derivative of the marginal log-likelihood is the posterior
+    expectation of the complete-data derivative, i.e. sum over nodes of expected counts times d log P.
+    """
+    blocks, mean, sd = problem.unpack(free)
+    theta = problem.nodes[:, None]
+    log_prob = stack_log_prob(blocks, theta, problem.starts)
+    log_prior = np.stack([normal_log_weights(problem.nodes, m, s) for m, s in zip(mean, sd, strict=True)])
+    if not (np.isfinite(log_prob).all() and np.isfinite(log_prior).all()):
+        return None
+    p = problem.patterns
+    step = e_step(p.x, log_prob, log_prior, p.group, p.weight, problem.starts)
+    counts = step.counts + pseudo_counts(problem)
+    extra, extra_slope = _log_priors(problem, free)
+    value = step.loglik + extra + float(np.sum(pseudo_counts(problem) * log_prob))
+    if not np.isfinite(value):
+        return None
+    by_entry = np.concatenate([item_gradient(b, counts, problem.starts, theta).ravel() for b in blocks])
+    by_latent = _latent_gradient(problem, step, mean, sd)
+    gradient = np.concatenate([problem.tie.matrix.T @ by_entry + extra_slope, by_latent])
+    return Evaluation(free, step.loglik, value, gradient, blocks, mean, sd, step)
+
+
+def item_gradient(block: ItemBlock, counts: FloatArray, starts: IntArray, theta: FloatArray) -> FloatArray:
+    """Return (Jb, P): sum over nodes and categories of counts (S, Q) times d log P / d par."""
+    expected = counts[block_rows(block, starts)]
+    slope = block.model.d_par(theta, block.par, block.n_cat)
+    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, slope, optimize=True)
+    return out
+
+
+def information(problem: Problem, at: Evaluation) -> sparse.csc_array:
+    """Return (F, F) expected complete-data information, block-diagonal over items: the preconditioner.
+
+    Equation: sum_q n_jq sum_k P_k (d log P_k)(d log P_k)' per item, plus the priors' curvature; n_q Fisher information
+    of the normal for latent means and log standard deviations.
+    """
+    theta = problem.nodes[:, None]
+    counts = at.step.counts + pseudo_counts(problem)
+    pieces = []
+    for block in at.blocks:
+        slope = block.model.d_par(theta, block.par, block.n_cat)
+        at_node = counts[block_rows(block, problem.starts)].sum(axis=1)
+        expected = np.exp(block.log_prob(theta)) * at_node.T[:, :, None]
+        pieces += list(np.einsum("qjk,qjkp,qjkr->jpr", expected, slope, slope, optimize=True))
+    tie = problem.tie
+    by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
+    by_items = by_items + sparse.diags_array(prior_curvature(problem, at.free))
+    mass = at.step.mass.sum(axis=1)
+    latent = np.concatenate([(mass / at.sd**2)[problem.free_mean], (2 * mass)[problem.free_sd]])
+    return sparse.csc_array(sparse.block_diag([by_items, sparse.diags_array(latent)], format="csc"))
+
+
+def pseudo_counts(problem: Problem) -> FloatArray:
+    """Return (S, Q) counts that stand for the weak prior on items with a declared but unused category."""
+    weights = np.exp(normal_log_weights(problem.nodes))
+    per_category = np.repeat(problem.pseudo / problem.responses.n_cat, problem.responses.n_cat)
+    return per_category[:, None] * weights
+
+
+def _latent_gradient(problem: Problem, step: EStep, mean: FloatArray, sd: FloatArray) -> FloatArray:
+    slopes = np.stack([m @ d_normal_log_weights(problem.nodes, mean[g], sd[g]) for g, m in enumerate(step.mass)])
+    return np.concatenate([slopes[problem.free_mean, 0], slopes[problem.free_sd, 1]])
+
+
+def _log_priors(problem: Problem, free: FloatArray) -> tuple[float, FloatArray]:
+    total, slope = 0.0, np.zeros(problem.tie.n_free)
+    for f, prior in enumerate(problem.priors):
+        if prior is not None:
+            value = free[f : f + 1]
+            total += float(prior.log_density(value)[0])
+            slope[f] = prior.slope(value)[0]
+    return total, slope
+
+
+def prior_curvature(problem: Problem, free: FloatArray) -> FloatArray:
+    """Return (F_items,) curvature of the log priors at the free values."""
+    curvature = np.zeros(problem.tie.n_free)
+    for f, prior in enumerate(problem.priors):
+        if prior is not None:
+            curvature[f] = prior.curvature(free[f : f + 1])[0]
+    return curvature

@@ -1,0 +1,1 @@
+"""Types, errors, quadrature and likelihood: numbers only, no labels, no files."""

@@ -1,0 +1,203 @@
+"""A calibrated form: item parameters with their uncertainty, latent distribution, status, audit and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.errors import CalibrationError
+from talentassess.core.likelihood import ItemBlock
+from talentassess.core.provenance import Provenance
+from talentassess.core.status import Finding, Status
+from talentassess.core.tabular import Columns, Tabular
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Latent:
+    """Normal latent distribution, one per group.
+
+    Attributes
+    ----------
+    groups : labels; the first is the reference group.
+    mean : (G, D) logits.
+    cov : (G, D, D) squared logits.
+    """
+
+    groups: tuple[str, ...]
+    mean: FloatArray
+    cov: FloatArray
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FreeParameters:
+    """The parameters that were estimated, and how certain they are.
+
+    Attributes
+    ----------
+    names : (F,) e.g. ``q1.slope``; tied ones carry the name of what they share.
+    values : (F,) estimates.
+    cov : (F, F) covariance matrix of the estimates, NaN if standard errors were not asked for.
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+    cov: FloatArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Calibration(Tabular):
+    """Result of ``calibrate``.
+
+    Attributes
+    ----------
+    item_ids, n_cat : the form, in order; n_cat (J,).
+    dimensions : names of the D latent dimensions (scales, competencies).
+    blocks : the items by model; together they cover every item once.
+    par_cov : one (Jb, P, P) array per block: covariance of each item's parameters; 0 where fixed, NaN if not computed.
+    latent : the latent distribution.
+    free : the estimated parameters and their covariance.
+    loglik : marginal log-likelihood at the estimates (without priors).
+    n_persons : number of persons with at least one answer.
+    n_steps : passes over the data (E-steps).
+    status : how the estimation ended; look at it before the numbers.
+    trace : per dimension, the objective (log-likelihood plus log priors) after each step.
+    audit : findings before and after fitting.
+    provenance : data, options and version.
+    """
+
+    item_ids: tuple[str, ...]
+    n_cat: IntArray
+    dimensions: tuple[str, ...]
+    blocks: tuple[ItemBlock, ...]
+    par_cov: tuple[FloatArray, ...]
+    latent: Latent
+    free: FreeParameters
+    loglik: float
+    n_persons: int
+    n_steps: int
+    status: Status
+    trace: tuple[tuple[float, ...], ...]
+    audit: tuple[Finding, ...]
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        models = "/".join(dict.fromkeys(block.variant or block.model.name for block in self.blocks))
+        return (
+            f"Calibration({models}, {len(self.item_ids)} items, {len(self.dimensions)} dimension(s), "
+            f"{self.n_persons} persons, logLik {self.loglik:.3f}, {self.status.value}, {self.provenance.label})"
+        )
+
+    @property
+    def n_free(self) -> int:
+        """Number of estimated parameters."""
+        return len(self.free.names)
+
+    @property
+    def aic(self) -> float:
+        """Akaike information criterion, 2 F - 2 logLik."""
+        return 2 * self.n_free - 2 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, F log N - 2 logLik."""
+        return float(self.n_free * np.log(self.n_persons) - 2 * self.loglik)
+
+    @property
+    def items(self) -> Columns:
+        """The item table: model, dimension, parameters with standard errors, difficulties; one row per item."""
+        return self.tables()["items"]
+
+    def tables(self) -> dict[str, Columns]:
+        """Return ``items`` (a row per item), ``parameters`` (a row per estimate), ``latent``, ``audit``."""
+        return {
+            "items": _item_table(self),
+            "parameters": {
+                "parameter": list(self.free.names),
+                "estimate": self.free.values,
+                "se": np.sqrt(np.diag(self.free.cov)),
+            },
+            "latent": _latent_table(self),
+            "audit": finding_columns(self.audit),
+        }
+
+    def dimension_of(self, item: str) -> str:
+        """Return the name of the (first) dimension an item measures; an unknown item raises ``CalibrationError``."""
+        if item not in self.item_ids:
+            raise CalibrationError(f"Unknown item '{item}'. Calibrated: {', '.join(self.item_ids[:12])} ...")
+        position = self.item_ids.index(item)
+        block = next(b for b in self.blocks if position in b.items)
+        return self.dimensions[block.dims[0]]
+
+
+def finding_columns(findings: Sequence[Finding]) -> Columns:
+    """Return findings as columns: severity, code, where, message, remedy."""
+    return {
+        "severity": [f.severity.value for f in findings],
+        "code": [f.code for f in findings],
+        "where": [f.where for f in findings],
+        "message": [f.message for f in findings],
+        "remedy": [f.remedy for f in findings],
+    }
+
+
+def display_parameters(block: ItemBlock, cov: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return a block's read-friendly parameters with delta-method errors: name -> (value (Jb,), se (Jb,)).
+
+    Parameters
+    ----------
+    block : the items.
+    cov : (Jb, P, P) covariance of each item's parameters.
+
+    Equation: var(f) = grad(f)' cov grad(f); the gradient by central differences of the closed-form transformation.
+    """
+    n_dims, step = len(block.dims), 1e-6
+    shown = block.model.display(block.par, block.n_cat, n_dims)
+    gradient = {name: np.zeros(block.par.shape) for name in shown}
+    for p in range(block.par.shape[1]):
+        shift = np.zeros(block.par.shape[1])
+        shift[p] = step
+        up = block.model.display(block.par + shift, block.n_cat, n_dims)
+        down = block.model.display(block.par - shift, block.n_cat, n_dims)
+        for name in shown:
+            gradient[name][:, p] = (up[name] - down[name]) / (2 * step)
+    variance = {name: np.einsum("jp,jpr,jr->j", g, cov, g) for name, g in gradient.items()}
+    return {name: (shown[name], np.sqrt(np.maximum(variance[name], 0.0))) for name in shown}
+
+
+def _item_table(c: Calibration) -> Columns:
+    rows: list[dict[str, object]] = [{} for _ in c.item_ids]
+    for block, cov in zip(c.blocks, c.par_cov, strict=True):
+        se = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+        symbols = [p.symbol for p in block.model.params(block.n_cat, len(block.dims))]
+        columns = {symbol: (block.par[:, p], se[:, p]) for p, symbol in enumerate(symbols)}
+        columns |= display_parameters(block, cov)
+        for row, item in enumerate(block.items):
+            rows[item] = _item_cells(c, block, int(item)) | {
+                key: float(value[row])
+                for name, (estimate, error) in columns.items()
+                for key, value in ((name, estimate), (f"se({name})", error))
+            }
+    names = list(dict.fromkeys(name for cells in rows for name in cells))
+    return {name: [cells.get(name) for cells in rows] for name in names}
+
+
+def _item_cells(c: Calibration, block: ItemBlock, item: int) -> dict[str, object]:
+    return {
+        "item": c.item_ids[item],
+        "dimension": "+".join(c.dimensions[d] for d in block.dims),
+        "model": block.variant or block.model.name,
+        "categories": block.n_cat,
+    }
+
+
+def _latent_table(c: Calibration) -> Columns:
+    cells = [(g, d) for g in range(len(c.latent.groups)) for d in range(len(c.dimensions))]
+    return {
+        "group": [c.latent.groups[g] for g, _ in cells],
+        "dimension": [c.dimensions[d] for _, d in cells],
+        "mean": [float(c.latent.mean[g, d]) for g, d in cells],
+        "sd": [float(np.sqrt(c.latent.cov[g, d, d])) for g, d in cells],
+    }

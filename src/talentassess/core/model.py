@@ -1,0 +1,87 @@
+"""What an item response model is: parameters declared once, a log probability and its two derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from talentassess.core.arrays import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of an item, declared once: validation, documentation, priors and random tests follow from it.
+
+    Attributes
+    ----------
+    name : the field's name, e.g. ``slope``.
+    symbol : how it is printed, e.g. ``a``.
+    lower, upper : the values an estimate may take; an estimate at either is reported as AT_BOUND.
+    typical : the range seen in practice; random tests and simulated items draw from it.
+    prior : (mean, standard deviation) of a default normal prior, or None for no prior.
+    """
+
+    name: str
+    symbol: str
+    lower: float
+    upper: float
+    typical: tuple[float, float]
+    prior: tuple[float, float] | None = None
+
+
+LogProb = Callable[[FloatArray, FloatArray, int], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model under equality constraints that has a name of its own (Rasch, 1PL, partial credit, rating scale).
+
+    Attributes
+    ----------
+    label : the full name.
+    fixed : value per parameter name.
+    tied : parameter names that share one value across all items.
+    design : for other linear ties: ``design(J, K)`` returns (A (J*P, F), offset (J*P,)) with par = A @ free + offset.
+    free_variance : True if the latent variance is estimated because the slopes are fixed.
+    """
+
+    label: str
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    tied: tuple[str, ...] = ()
+    design: Callable[[int, int], tuple[FloatArray, FloatArray]] | None = None
+    free_variance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ItemModel:
+    """An item response model: everything that estimation, scoring and information need to know about it.
+
+    Attributes
+    ----------
+    name, label : short name (``graded``) and full name.
+    params : ``params(K, D) -> tuple of P Param`` in the order of the columns of ``par``.
+    log_prob : ``log_prob(theta (Q, D), par (J, P), K) -> (Q, J, K)``, natural log of the category probabilities; NaN or
+        -inf where the parameters are not admissible.
+    d_par : same arguments -> (Q, J, K, P), derivative of ``log_prob`` by each parameter.
+    d_theta : same arguments -> (Q, J, K, D), derivative of ``log_prob`` by theta.
+    start : ``start(share (J, K), D) -> (J, P)`` starting values from the marginal category shares.
+    display : ``display(par (J, P), K, D) -> {name: (J,)}`` the same parameters in the form people read
+        (difficulty, threshold, guessing probability).
+    categories : smallest and largest number of categories; None means no upper limit.
+    ordered : True if higher categories mean more of the trait.
+    variants : constrained forms by name.
+    citation : the primary source.
+    """
+
+    name: str
+    label: str
+    params: Callable[[int, int], tuple[Param, ...]]
+    log_prob: LogProb
+    d_par: LogProb
+    d_theta: LogProb
+    start: Callable[[FloatArray, int], FloatArray]
+    display: Callable[[FloatArray, int, int], dict[str, FloatArray]]
+    categories: tuple[int, int | None]
+    ordered: bool
+    citation: str
+    variants: Mapping[str, Variant] = field(default_factory=dict)

@@ -1,0 +1,91 @@
+"""Generalized partial credit model, with the partial credit and rating scale models as its constrained forms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from talentassess.core.arrays import FloatArray
+from talentassess.core.model import ItemModel, Param, Variant
+from talentassess.models._logistic import slopes
+from talentassess.models._multinomial import by_utilities, log_softmax, marginal_utilities
+
+
+def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
+    """Return slope(s) a and cumulative intercepts d_1..d_(K-1) (d_0 = 0)."""
+    intercepts = (Param(f"intercept{k}", f"d{k}", -50.0, 50.0, (-1.5, 1.5)) for k in range(1, n_cat))
+    return (*slopes(n_dims), *intercepts)
+
+
+def _utilities(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    n_dims = theta.shape[1]
+    line = theta @ par[:, :n_dims].T
+    intercepts = np.column_stack([np.zeros(len(par)), par[:, n_dims:]])
+    return line[:, :, None] * np.arange(n_cat) + intercepts
+
+
+def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, K) with log P(x = k) = k a . theta + d_k - log sum_m exp(m a . theta + d_m)."""
+    return log_softmax(_utilities(theta, par, n_cat))
+
+
+def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, K, D + K - 1) derivatives by a and d_1..d_(K-1)."""
+    by_z = by_utilities(log_prob(theta, par, n_cat))
+    by_line = by_z @ np.arange(n_cat, dtype=np.float64)
+    return np.concatenate([by_line[..., None] * theta[:, None, None, :], by_z[..., 1:]], axis=3)
+
+
+def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, K, D) derivatives by theta."""
+    by_line = by_utilities(log_prob(theta, par, n_cat)) @ np.arange(n_cat, dtype=np.float64)
+    return by_line[..., None] * par[None, :, None, : theta.shape[1]]
+
+
+def start(share: FloatArray, n_dims: int) -> FloatArray:
+    """Return (J, D + K - 1): slopes 0.7, intercepts from the log shares (J, K)."""
+    return np.column_stack([np.full((len(share), n_dims), 0.7), marginal_utilities(share)])
+
+
+def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:
+    """Return step parameters b1..b(K-1), each (J,): theta where categories k - 1 and k are equally likely."""
+    length = par[:, 0] if n_dims == 1 else np.sqrt(np.sum(par[:, :n_dims] ** 2, axis=1))
+    steps = np.diff(np.column_stack([np.zeros(len(par)), par[:, n_dims:]]), axis=1)
+    with np.errstate(divide="ignore"):
+        return {f"b{k + 1}": -steps[:, k] / length for k in range(n_cat - 1)}
+
+
+def rating_scale_design(n_items: int, n_cat: int) -> tuple[FloatArray, FloatArray]:
+    """Return the linear tie of the rating scale model: d_jk = k delta_j + tau_k, tau_(K-1) = 0, slope 1.
+
+    Returns
+    -------
+    design : (J * K, J + K - 2) columns: J locations delta, then K - 2 common steps tau.
+    offset : (J * K,) 1 at the slopes.
+    """
+    design = np.zeros((n_items, n_cat, n_items + n_cat - 2))
+    offset = np.zeros((n_items, n_cat))
+    offset[:, 0] = 1.0
+    for k in range(1, n_cat):
+        design[np.arange(n_items), k, np.arange(n_items)] = k
+        if k < n_cat - 1:
+            design[:, k, n_items + k - 1] = 1.0
+    return design.reshape(n_items * n_cat, -1), offset.ravel()
+
+
+MODEL = ItemModel(
+    name="gpcm",
+    label="generalized partial credit model",
+    params=params,
+    log_prob=log_prob,
+    d_par=d_par,
+    d_theta=d_theta,
+    start=start,
+    display=display,
+    categories=(2, None),
+    ordered=True,
+    citation="Muraki (1992), Applied Psychological Measurement 16, 159-176",
+    variants={
+        "pcm": Variant("partial credit model", fixed={"slope": 1.0}, free_variance=True),
+        "rsm": Variant("rating scale model", design=rating_scale_design, free_variance=True),
+    },
+)

@@ -1,0 +1,73 @@
+"""Three-parameter logistic model: the 2PL with a lower asymptote g (guessing), estimated on the logit scale."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from talentassess.core.arrays import FloatArray
+from talentassess.core.model import ItemModel, Param
+from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
+
+GUESSING = -1.4  # prior mean: a lower asymptote of about .20
+
+
+def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
+    """Return slope(s) a, intercept d and logit guessing; the guessing parameter has a default prior."""
+    guessing = Param("guessing", "logit(g)", -25.0, 25.0, (-2.5, -1.0), prior=(GUESSING, 0.5))
+    return (*slopes(n_dims), Param("intercept", "d", -50.0, 50.0, INTERCEPT_RANGE), guessing)
+
+
+def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2) log probabilities with P(x = 1) = g + (1 - g) / (1 + exp(-(a . theta + d)))."""
+    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
+    return np.stack([np.log1p(-low) + np.log1p(-curve), np.log(low + (1 - low) * curve)], axis=2)
+
+
+def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2, D + 2) derivatives by a, d, logit g."""
+    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
+    by_z = (1 - low) * curve * (1 - curve)
+    parts = [*(by_z * t[:, None] for t in theta.T), by_z, (1 - curve) * low * (1 - low)]
+    out: FloatArray = _by_probability(curve, low)[..., None] * np.stack(parts, axis=2)[:, :, None, :]
+    return out
+
+
+def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2, D) derivatives by theta."""
+    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
+    by_z = ((1 - low) * curve * (1 - curve))[..., None] * par[None, :, : theta.shape[1]]
+    return _by_probability(curve, low)[..., None] * by_z[:, :, None, :]
+
+
+def _by_probability(curve: FloatArray, low: FloatArray) -> FloatArray:
+    p = low + (1 - low) * curve
+    return np.stack([-1 / ((1 - low) * (1 - curve)), 1 / p], axis=2)
+
+
+def start(share: FloatArray, n_dims: int) -> FloatArray:
+    """Return (J, D + 2): slopes 1, intercepts from the share above the expected guessing, guessing at its prior."""
+    low = expit(GUESSING)
+    inside = np.clip((share[:, 1] - low) / (1 - low), 0.03, 0.97)
+    columns = [np.ones((len(share), n_dims)), SCALING * logit_share(inside)]
+    return np.column_stack([*columns, np.full(len(share), GUESSING)])
+
+
+def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:
+    """Return difficulty b = -d / a and lower asymptote g, each (J,)."""
+    return {"b": difficulty(par, n_dims), "g": expit(par[:, -1])}
+
+
+MODEL = ItemModel(
+    name="3pl",
+    label="three-parameter logistic model",
+    params=params,
+    log_prob=log_prob,
+    d_par=d_par,
+    d_theta=d_theta,
+    start=start,
+    display=display,
+    categories=(2, 2),
+    ordered=True,
+    citation="Birnbaum (1968), in Lord & Novick, Statistical theories of mental test scores, ch. 17",
+)

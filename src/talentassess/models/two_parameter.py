@@ -1,0 +1,66 @@
+"""Two-parameter logistic model, with the Rasch and one-parameter models as its constrained forms."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from talentassess.core.arrays import FloatArray
+from talentassess.core.model import ItemModel, Param, Variant
+from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
+
+
+def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
+    """Return slope(s) a and intercept d; logistic metric (no 1.7)."""
+    return (*slopes(n_dims), Param("intercept", "d", -50.0, 50.0, INTERCEPT_RANGE))
+
+
+def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2) log P(x = 0), log P(x = 1) with P(x = 1) = 1 / (1 + exp(-(a . theta + d)))."""
+    z = predictor(theta, par)
+    return np.stack([log_expit(-z), log_expit(z)], axis=2)
+
+
+def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2, D + 1) derivatives by a_1..a_D, d: (x - P) theta and (x - P)."""
+    by_z = _by_predictor(theta, par)
+    return by_z[..., None] * np.column_stack([theta, np.ones(len(theta))])[:, None, None, :]
+
+
+def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
+    """Return (Q, J, 2, D) derivatives by theta: (x - P) a."""
+    return _by_predictor(theta, par)[..., None] * par[None, :, None, : theta.shape[1]]
+
+
+def _by_predictor(theta: FloatArray, par: FloatArray) -> FloatArray:
+    p = expit(predictor(theta, par))
+    return np.stack([-p, 1 - p], axis=2)
+
+
+def start(share: FloatArray, n_dims: int) -> FloatArray:
+    """Return (J, D + 1): slopes 1, intercepts from the share (J, 2) of the upper category."""
+    return np.column_stack([np.ones((len(share), n_dims)), SCALING * logit_share(share[:, 1])])
+
+
+def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:
+    """Return the difficulty b (J,) = -d / a."""
+    return {"b": difficulty(par, n_dims)}
+
+
+MODEL = ItemModel(
+    name="2pl",
+    label="two-parameter logistic model",
+    params=params,
+    log_prob=log_prob,
+    d_par=d_par,
+    d_theta=d_theta,
+    start=start,
+    display=display,
+    categories=(2, 2),
+    ordered=True,
+    citation="Birnbaum (1968), in Lord & Novick, Statistical theories of mental test scores, ch. 17",
+    variants={
+        "rasch": Variant("Rasch model", fixed={"slope": 1.0}, free_variance=True),
+        "1pl": Variant("one-parameter logistic model", tied=("slope",)),
+    },
+)

@@ -1,0 +1,249 @@
+"""Save and load calibrations and scores as JSON with a schema version and a content hash. Never pickle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from talentassess.core.arrays import FloatArray
+from talentassess.core.calibration import Calibration, FreeParameters, Latent
+from talentassess.core.errors import ArtefactError
+from talentassess.core.files import read_artefact, write_artefact
+from talentassess.core.likelihood import ItemBlock
+from talentassess.core.provenance import Provenance
+from talentassess.core.scores import Scores
+from talentassess.core.status import Finding, Severity, Status
+from talentassess.models import all_models
+
+Form = TypeVar("Form", bound=BaseModel)
+
+CALIBRATION, SCORES = "talentassess/calibration/1", "talentassess/scores/1"
+
+
+def save(result: Calibration | Scores, path: str | Path) -> Path:
+    """Write a calibration or scores to a JSON file and return its path.
+
+    The file carries a schema version and a content hash; loading notices when it was edited.
+    """
+    schema, packed = (
+        (CALIBRATION, _pack_calibration(result)) if isinstance(result, Calibration) else (SCORES, _pack_scores(result))
+    )
+    return write_artefact(Path(path), schema, packed.model_dump(mode="json"))
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read a calibration written by ``save``; raises ``ArtefactError`` for any other or edited file."""
+    return _unpack_calibration(_read(path, CALIBRATION, CalibrationFile))
+
+
+def load_scores(path: str | Path) -> Scores:
+    """Read scores written by ``save``; raises ``ArtefactError`` for any other or edited file."""
+    return _unpack_scores(_read(path, SCORES, ScoresFile))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class ProvenancePart(_Part):
+    """Where a result comes from."""
+
+    source: str
+    data_hash: str
+    simulated: bool
+    version: str
+    created: str
+    options: dict[str, str]
+
+
+class FindingPart(_Part):
+    """One audit finding."""
+
+    code: str
+    severity: Severity
+    where: str
+    message: str
+    remedy: str
+
+
+class BlockPart(_Part):
+    """Items of one model: positions, dimensions, parameters (Jb, P) and their covariances (Jb, P, P)."""
+
+    model: str
+    variant: str
+    n_cat: int
+    items: list[int]
+    dims: list[int]
+    par: JsonValue
+    par_cov: JsonValue
+
+
+class CalibrationFile(_Part):
+    """A calibration as it stands in the file; NaN is null, infinities are text."""
+
+    item_ids: list[str]
+    n_cat: list[int]
+    dimensions: list[str]
+    blocks: list[BlockPart]
+    groups: list[str]
+    latent_mean: JsonValue
+    latent_cov: JsonValue
+    free_names: list[str]
+    free_values: JsonValue
+    free_cov: JsonValue
+    loglik: JsonValue
+    n_persons: int
+    n_steps: int
+    status: str
+    trace: list[list[float]]
+    audit: list[FindingPart]
+    provenance: ProvenancePart
+
+
+class ScoresFile(_Part):
+    """Scores as they stand in the file."""
+
+    person_ids: list[str]
+    dimensions: list[str]
+    theta: JsonValue
+    cov: JsonValue
+    method: str
+    metric: str
+    status: list[list[str]]
+    n_answered: list[list[int]]
+    reliability: JsonValue
+    group: list[str] | None
+    provenance: ProvenancePart
+
+
+def _read(path: str | Path, expected: str, form: type[Form]) -> Form:
+    schema, content = read_artefact(Path(path))
+    if schema != expected:
+        kind, version = expected.split("/")[1:]
+        raise ArtefactError(f"{Path(path).name} holds '{schema}'; a {kind} (version {version}) is needed here.")
+    try:
+        return form.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise ArtefactError(f"{Path(path).name} does not have the fields of '{schema}'.", lines) from None
+
+
+def _numbers(array: FloatArray) -> JsonValue:
+    """Return nested lists; NaN becomes null and infinities text, which JSON has no numbers for."""
+    if array.ndim:
+        return [_numbers(part) for part in array]
+    value = float(array)
+    return value if np.isfinite(value) else None if np.isnan(value) else str(value)
+
+
+def _array(content: JsonValue) -> FloatArray:
+    def fill(part: JsonValue) -> object:
+        if isinstance(part, list):
+            return [fill(element) for element in part]
+        return float("nan") if part is None else float(str(part))
+
+    return np.array(fill(content), dtype=np.float64)
+
+
+def _pack_provenance(p: Provenance) -> ProvenancePart:
+    return ProvenancePart(**asdict(p))
+
+
+def _unpack_provenance(p: ProvenancePart) -> Provenance:
+    return Provenance(**p.model_dump())
+
+
+def _pack_calibration(c: Calibration) -> CalibrationFile:
+    return CalibrationFile(
+        item_ids=list(c.item_ids),
+        n_cat=c.n_cat.tolist(),
+        dimensions=list(c.dimensions),
+        blocks=[_pack_block(block, cov) for block, cov in zip(c.blocks, c.par_cov, strict=True)],
+        groups=list(c.latent.groups),
+        latent_mean=_numbers(c.latent.mean),
+        latent_cov=_numbers(c.latent.cov),
+        free_names=list(c.free.names),
+        free_values=_numbers(c.free.values),
+        free_cov=_numbers(c.free.cov),
+        loglik=_numbers(np.array(c.loglik)),
+        n_persons=c.n_persons,
+        n_steps=c.n_steps,
+        status=c.status.name,
+        trace=[list(part) for part in c.trace],
+        audit=[FindingPart(**asdict(finding)) for finding in c.audit],
+        provenance=_pack_provenance(c.provenance),
+    )
+
+
+def _pack_block(block: ItemBlock, cov: FloatArray) -> BlockPart:
+    return BlockPart(
+        model=block.model.name,
+        variant=block.variant,
+        n_cat=block.n_cat,
+        items=block.items.tolist(),
+        dims=list(block.dims),
+        par=_numbers(block.par),
+        par_cov=_numbers(cov),
+    )
+
+
+def _unpack_block(part: BlockPart) -> ItemBlock:
+    if part.model not in all_models():
+        raise ArtefactError(f"The file uses the model '{part.model}', which this version does not have.")
+    items = np.array(part.items, dtype=np.int64)
+    return ItemBlock(all_models()[part.model], part.n_cat, items, _array(part.par), tuple(part.dims), part.variant)
+
+
+def _unpack_calibration(f: CalibrationFile) -> Calibration:
+    return Calibration(
+        item_ids=tuple(f.item_ids),
+        n_cat=np.array(f.n_cat, dtype=np.int64),
+        dimensions=tuple(f.dimensions),
+        blocks=tuple(_unpack_block(block) for block in f.blocks),
+        par_cov=tuple(_array(block.par_cov) for block in f.blocks),
+        latent=Latent(tuple(f.groups), _array(f.latent_mean), _array(f.latent_cov)),
+        free=FreeParameters(tuple(f.free_names), _array(f.free_values), _array(f.free_cov)),
+        loglik=float(_array(f.loglik)),
+        n_persons=f.n_persons,
+        n_steps=f.n_steps,
+        status=Status[f.status],
+        trace=tuple(tuple(part) for part in f.trace),
+        audit=tuple(Finding(**dict(finding)) for finding in f.audit),
+        provenance=_unpack_provenance(f.provenance),
+    )
+
+
+def _pack_scores(s: Scores) -> ScoresFile:
+    return ScoresFile(
+        person_ids=list(s.person_ids),
+        dimensions=list(s.dimensions),
+        theta=_numbers(s.theta),
+        cov=_numbers(s.cov),
+        method=s.method,
+        metric=s.metric,
+        status=[[status.name for status in person] for person in s.status],
+        n_answered=s.n_answered.tolist(),
+        reliability=_numbers(s.reliability),
+        group=None if s.group is None else list(s.group),
+        provenance=_pack_provenance(s.provenance),
+    )
+
+
+def _unpack_scores(f: ScoresFile) -> Scores:
+    return Scores(
+        person_ids=tuple(f.person_ids),
+        dimensions=tuple(f.dimensions),
+        theta=_array(f.theta),
+        cov=_array(f.cov),
+        method=f.method,
+        metric=f.metric,
+        status=tuple(tuple(Status[name] for name in person) for person in f.status),
+        n_answered=np.array(f.n_answered, dtype=np.int64),
+        reliability=_array(f.reliability),
+        group=None if f.group is None else tuple(f.group),
+        provenance=_unpack_provenance(f.provenance),
+    )

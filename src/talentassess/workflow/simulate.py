@@ -1,0 +1,113 @@
+"""Simulated answers, marked SIMULATED for good: from a calibration, or from a bank with drawn item parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from talentassess.bank import ItemBank
+from talentassess.core.arrays import CodeArray, FloatArray
+from talentassess.core.calibration import Calibration
+from talentassess.core.errors import TalentAssessError
+from talentassess.core.likelihood import ItemBlock
+from talentassess.core.provenance import Provenance
+from talentassess.core.responses import Responses
+from talentassess.models import find_model
+
+CORRELATION = 0.4  # between competencies of simulated persons: typical of self-reported work competencies
+SITUATIONAL_SLOPE = 0.6  # situational items discriminate less than self-report; their drawn slopes are scaled by this
+
+
+def simulate(
+    source: Calibration | ItemBank,
+    n: int,
+    *,
+    seed: int,
+    theta: FloatArray | None = None,
+    name: str = "simulated persons",
+) -> Responses:
+    """Draw answers of ``n`` persons from a model; the result is marked SIMULATED wherever it goes.
+
+    Parameters
+    ----------
+    source : a calibration (its items, parameters and latent distribution), or a bank: graded items whose parameters are
+        drawn from the typical ranges of the model, competencies correlated .4.
+    n : number of persons, at least 1.
+    seed : of the random numbers; the same seed gives the same answers.
+    theta : (n, D) true values in logits, drawn from the latent distribution if left out.
+    name : the source written into the provenance.
+
+    Returns
+    -------
+    Responses without missing answers, ``provenance.simulated`` True.
+
+    Examples
+    --------
+    >>> import talentassess as ta
+    >>> ta.simulate(ta.load_bank("service_core"), 50, seed=3).provenance.label
+    'SIMULATED'
+    """
+    if n < 1:
+        raise TalentAssessError(f"simulate needs at least one person; found n = {n}.")
+    rng = np.random.default_rng(seed)
+    truth = source if isinstance(source, Calibration) else drawn_calibration(source, seed)
+    if theta is None:
+        theta = rng.multivariate_normal(truth.latent.mean[0], truth.latent.cov[0], size=n, method="cholesky")
+    if theta.shape != (n, len(truth.dimensions)):
+        raise TalentAssessError(f"theta has shape {theta.shape}; it must be {(n, len(truth.dimensions))}.")
+    x = np.empty((n, len(truth.item_ids)), dtype=np.int16)
+    for block in truth.blocks:
+        x[:, block.items] = _draw(block, theta, rng)
+    return Responses(
+        x=x,
+        n_cat=truth.n_cat,
+        item_ids=truth.item_ids,
+        person_ids=tuple(f"SIM-{i + 1:0{len(str(n))}d}" for i in range(n)),
+        scales=tuple(truth.dimension_of(item) for item in truth.item_ids),
+        provenance=Provenance(name, simulated=True, options={"seed": str(seed), "from": truth.provenance.source}),
+    )
+
+
+def _draw(block: ItemBlock, theta: FloatArray, rng: np.random.Generator) -> CodeArray:
+    cumulative = np.cumsum(np.exp(block.log_prob(theta)), axis=2)
+    u = rng.random((len(theta), len(block.items), 1))
+    return np.minimum((u > cumulative).sum(axis=2), block.n_cat - 1).astype(np.int16)
+
+
+def drawn_calibration(bank: ItemBank, seed: int) -> Calibration:
+    """Return a made-up calibration of a bank: graded parameters drawn from their typical ranges, marked SIMULATED."""
+    from talentassess.core.calibration import FreeParameters, Latent
+    from talentassess.core.status import Status
+
+    rng = np.random.default_rng([seed, 1])
+    model, _ = find_model("graded")
+    item_ids, dimensions = bank.item_ids, bank.scale_ids
+    n_cat = np.array([bank.n_cat(item) for item in item_ids], dtype=np.int64)
+    blocks = []
+    for d, scale in enumerate(dimensions):
+        for k in sorted({int(bank.n_cat(item)) for item in bank.items_of(scale)}):
+            own = [j for j, item in enumerate(item_ids) if bank.scale_of(item) == scale and n_cat[j] == k]
+            par = np.array([[rng.uniform(*p.typical) for p in model.params(k, 1)] for _ in own])
+            par[:, 0] *= np.where([bank.is_situational(item_ids[j]) for j in own], SITUATIONAL_SLOPE, 1.0)
+            blocks.append(ItemBlock(model, k, np.array(own), par, (d,), "graded"))
+    size = sum(block.par.size for block in blocks)
+    cov = np.full((len(dimensions),) * 2, CORRELATION) + (1 - CORRELATION) * np.eye(len(dimensions))
+    return Calibration(
+        item_ids=item_ids,
+        n_cat=n_cat,
+        dimensions=dimensions,
+        blocks=tuple(blocks),
+        par_cov=tuple(np.zeros((*b.par.shape, b.par.shape[1])) for b in blocks),
+        latent=Latent(("all",), np.zeros((1, len(dimensions))), cov[None]),
+        free=FreeParameters(
+            tuple(f"drawn {i}" for i in range(size)),
+            np.concatenate([b.par.ravel() for b in blocks]),
+            np.zeros((size, size)),
+        ),
+        loglik=float("nan"),
+        n_persons=0,
+        n_steps=0,
+        status=Status.NOT_CHECKED,
+        trace=(),
+        audit=(),
+        provenance=Provenance(f"bank {bank.id} with drawn parameters", simulated=True, options={"seed": str(seed)}),
+    )

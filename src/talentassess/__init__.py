@@ -1,1 +1,135 @@
-"""talentassess: psychometric engine for talent assessment."""
+"""talentassess: from answers to defensible competency scores and job matches, with the uncertainty kept in sight.
+
+>>> import talentassess as ta
+>>> ta.load_bank("service_core")
+ItemBank(service_core 0.1.0, 5 scales, 50 self-report + 20 situational items)
+
+Every name loads its module on first use, so importing the package is light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from talentassess.core.version import VERSION as __version__  # noqa: N811
+
+if TYPE_CHECKING:
+    from talentassess.bank.answers import RawAnswers
+    from talentassess.bank.check import check_bank
+    from talentassess.bank.keys import derive_keys
+    from talentassess.bank.load import bank_names, load_bank, load_competencies
+    from talentassess.bank.schema import ItemBank
+    from talentassess.bank.tables import key_responses, read_answers, read_responses
+    from talentassess.calibrate import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
+    from talentassess.calibrate.crosscheck import cross_check
+    from talentassess.core.calibration import Calibration
+    from talentassess.core.errors import TalentAssessError
+    from talentassess.core.responses import Responses
+    from talentassess.core.scores import Scores
+    from talentassess.core.status import Finding, Severity, Status
+    from talentassess.ctt import analyze_items, analyze_options
+    from talentassess.matching import find_occupations, load_profile, match
+    from talentassess.models import model_names
+    from talentassess.norming import NormCard, fit_norms, load_norms, norm_card, save_norms
+    from talentassess.render.doc import ReportDoc
+    from talentassess.score import score, sum_score_table
+    from talentassess.workflow.artefacts import load_calibration, load_scores, save
+    from talentassess.workflow.pool import PoolComparison, compare_pool
+    from talentassess.workflow.report import report
+    from talentassess.workflow.simulate import simulate
+    from talentassess.workflow.study import NormGroup, Study, run_study
+
+_HOME = {
+    "talentassess.bank.answers": ("RawAnswers",),
+    "talentassess.bank.check": ("check_bank",),
+    "talentassess.bank.keys": ("derive_keys",),
+    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
+    "talentassess.bank.schema": ("ItemBank",),
+    "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
+    "talentassess.calibrate": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
+    "talentassess.calibrate.crosscheck": ("cross_check",),
+    "talentassess.core.calibration": ("Calibration",),
+    "talentassess.core.errors": ("TalentAssessError",),
+    "talentassess.core.responses": ("Responses",),
+    "talentassess.core.scores": ("Scores",),
+    "talentassess.core.status": ("Finding", "Severity", "Status"),
+    "talentassess.ctt": ("analyze_items", "analyze_options"),
+    "talentassess.matching": ("find_occupations", "load_profile", "match"),
+    "talentassess.models": ("model_names",),
+    "talentassess.norming": ("NormCard", "fit_norms", "load_norms", "norm_card", "save_norms"),
+    "talentassess.render.doc": ("ReportDoc",),
+    "talentassess.score": ("score", "sum_score_table"),
+    "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
+    "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
+    "talentassess.workflow.report": ("report",),
+    "talentassess.workflow.simulate": ("simulate",),
+    "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "BetaPrior",
+    "Calibration",
+    "Equal",
+    "Finding",
+    "Fixed",
+    "ItemBank",
+    "LogNormalPrior",
+    "NormCard",
+    "NormGroup",
+    "NormalPrior",
+    "PoolComparison",
+    "RawAnswers",
+    "ReportDoc",
+    "Responses",
+    "Scores",
+    "Severity",
+    "Status",
+    "Study",
+    "TalentAssessError",
+    "__version__",
+    "analyze_items",
+    "analyze_options",
+    "bank_names",
+    "calibrate",
+    "check_bank",
+    "compare_pool",
+    "cross_check",
+    "derive_keys",
+    "find_occupations",
+    "fit_norms",
+    "key_responses",
+    "load_bank",
+    "load_calibration",
+    "load_competencies",
+    "load_norms",
+    "load_profile",
+    "load_scores",
+    "match",
+    "model_names",
+    "norm_card",
+    "read_answers",
+    "read_responses",
+    "report",
+    "run_study",
+    "save",
+    "save_norms",
+    "score",
+    "simulate",
+    "sum_score_table",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name's module when it is first used (PEP 562)."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'talentassess' has no attribute '{name}'")
+    value: object = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return list(__all__)

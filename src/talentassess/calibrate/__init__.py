@@ -10,7 +10,14 @@ import numpy as np
 from talentassess.calibrate.assemble import Fit, join_fits
 from talentassess.calibrate.audit import audit_after, audit_before, check_estimable
 from talentassess.calibrate.constraints import Constraint, Equal, Fixed
-from talentassess.calibrate.inputs import anchor_constraints, concerning, group_labels, name_dimensions, name_models
+from talentassess.calibrate.inputs import (
+    anchor_constraints,
+    check_items,
+    concerning,
+    group_labels,
+    name_dimensions,
+    name_models,
+)
 from talentassess.calibrate.optimise import Progress, maximise
 from talentassess.calibrate.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibrate.problem import Problem, build_problem
@@ -90,6 +97,7 @@ def calibrate(
     if engine != "native":
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     models = name_models(responses, model)
+    check_items(constraints, responses)
     labels = group_labels(responses, groups)
     fits = []
     for name, items in name_dimensions(responses, dimensions).items():

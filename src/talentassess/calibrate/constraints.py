@@ -62,10 +62,6 @@ class Entries:
 
     def where(self, param: str, items: tuple[str, ...] | None) -> BoolArray:
         """Return (T,) True at the entries a constraint means; nothing found raises ``ModelError``."""
-        known = set(self.items)
-        unknown = [item for item in items or () if item not in known]
-        if unknown:
-            raise ModelError(f"The constraint on '{param}' names unknown item(s): {', '.join(unknown)}.")
         chosen = None if items is None else set(items)
         found = np.array(
             [

@@ -57,8 +57,16 @@ def group_labels(responses: Responses, groups: bool | Sequence[str]) -> tuple[st
     return labels
 
 
+def check_items(constraints: Sequence[Constraint], responses: Responses) -> None:
+    """Refuse constraints on items that are not there; raises ``ModelError`` naming them."""
+    for constraint in constraints:
+        unknown = [item for item in constraint.items or () if item not in responses.item_ids]
+        if unknown:
+            raise ModelError(f"The constraint on '{constraint.param}' names unknown item(s): {', '.join(unknown)}.")
+
+
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:
-    """Cut a constraint down to the items of one dimension; drop it where none of its items are there."""
+    """Cut constraints down to the items of one dimension; those on other dimensions' items do not concern it."""
     cut = [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in constraints]
     return [c for c in cut if c.items is None or c.items]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_expit
 
 from talentassess.core.arrays import FloatArray
 from talentassess.core.model import ItemModel, Param
@@ -20,8 +20,8 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2) log probabilities with P(x = 1) = g + (1 - g) / (1 + exp(-(a . theta + d)))."""
-    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
-    return np.stack([np.log1p(-low) + np.log1p(-curve), np.log(low + (1 - low) * curve)], axis=2)
+    z, low = predictor(theta, par), expit(par[:, -1])
+    return np.stack([np.log1p(-low) + log_expit(-z), np.log(low + (1 - low) * expit(z))], axis=2)
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:

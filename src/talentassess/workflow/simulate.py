@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from talentassess.bank import ItemBank
+from talentassess.bank.schema import ItemBank, SituationalItem
 from talentassess.core.arrays import CodeArray, FloatArray
-from talentassess.core.calibration import Calibration
+from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import TalentAssessError
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
+from talentassess.core.status import Status
 from talentassess.models import find_model
 
 CORRELATION = 0.4  # between competencies of simulated persons: typical of self-reported work competencies
@@ -49,7 +50,7 @@ def simulate(
     if n < 1:
         raise TalentAssessError(f"simulate needs at least one person; found n = {n}.")
     rng = np.random.default_rng(seed)
-    truth = source if isinstance(source, Calibration) else drawn_calibration(source, seed)
+    truth = source if isinstance(source, Calibration) else drawn_calibration(source)
     if theta is None:
         theta = rng.multivariate_normal(truth.latent.mean[0], truth.latent.cov[0], size=n, method="cholesky")
     if theta.shape != (n, len(truth.dimensions)):
@@ -73,23 +74,18 @@ def _draw(block: ItemBlock, theta: FloatArray, rng: np.random.Generator) -> Code
     return np.minimum((u > cumulative).sum(axis=2), block.n_cat - 1).astype(np.int16)
 
 
-def drawn_calibration(bank: ItemBank, seed: int) -> Calibration:
-    """Return a made-up calibration of a bank: graded parameters drawn from their typical ranges, marked SIMULATED."""
-    from talentassess.core.calibration import FreeParameters, Latent
-    from talentassess.core.status import Status
+def drawn_calibration(bank: ItemBank) -> Calibration:
+    """Return a made-up calibration of a bank: graded parameters drawn from their typical ranges, marked SIMULATED.
 
-    rng = np.random.default_rng([seed, 1])
-    model, _ = find_model("graded")
+    The draw depends on the bank's content alone, so that all simulated persons of a bank answer the same items.
+    """
+    rng = np.random.default_rng(int(bank.content_hash, 16))
     item_ids, dimensions = bank.item_ids, bank.scale_ids
     n_cat = np.array([bank.n_cat(item) for item in item_ids], dtype=np.int64)
-    blocks = []
-    for d, scale in enumerate(dimensions):
-        for k in sorted({int(bank.n_cat(item)) for item in bank.items_of(scale)}):
-            own = [j for j, item in enumerate(item_ids) if bank.scale_of(item) == scale and n_cat[j] == k]
-            par = np.array([[rng.uniform(*p.typical) for p in model.params(k, 1)] for _ in own])
-            par[:, 0] *= np.where([bank.is_situational(item_ids[j]) for j in own], SITUATIONAL_SLOPE, 1.0)
-            blocks.append(ItemBlock(model, k, np.array(own), par, (d,), "graded"))
-    size = sum(block.par.size for block in blocks)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for j, item in enumerate(bank.items):
+        groups.setdefault((dimensions.index(item.scale), int(n_cat[j])), []).append(j)
+    blocks = [_drawn_block(bank, d, k, items, rng) for (d, k), items in groups.items()]
     cov = np.full((len(dimensions),) * 2, CORRELATION) + (1 - CORRELATION) * np.eye(len(dimensions))
     return Calibration(
         item_ids=item_ids,
@@ -98,16 +94,20 @@ def drawn_calibration(bank: ItemBank, seed: int) -> Calibration:
         blocks=tuple(blocks),
         par_cov=tuple(np.zeros((*b.par.shape, b.par.shape[1])) for b in blocks),
         latent=Latent(("all",), np.zeros((1, len(dimensions))), cov[None]),
-        free=FreeParameters(
-            tuple(f"drawn {i}" for i in range(size)),
-            np.concatenate([b.par.ravel() for b in blocks]),
-            np.zeros((size, size)),
-        ),
+        free=FreeParameters((), np.empty(0), np.empty((0, 0))),
         loglik=float("nan"),
         n_persons=0,
         n_steps=0,
         status=Status.NOT_CHECKED,
         trace=(),
         audit=(),
-        provenance=Provenance(f"bank {bank.id} with drawn parameters", simulated=True, options={"seed": str(seed)}),
+        provenance=Provenance(f"bank {bank.id} with drawn parameters", simulated=True),
     )
+
+
+def _drawn_block(bank: ItemBank, dim: int, n_cat: int, items: list[int], rng: np.random.Generator) -> ItemBlock:
+    model, _ = find_model("graded")
+    par = np.array([[rng.uniform(*p.typical) for p in model.params(n_cat, 1)] for _ in items])
+    situational = [isinstance(bank.items[j], SituationalItem) for j in items]
+    par[:, 0] *= np.where(situational, SITUATIONAL_SLOPE, 1.0)
+    return ItemBlock(model, n_cat, np.array(items), par, (dim,), "graded")

@@ -1,0 +1,105 @@
+"""Review the wording of a bank: readability, watched words, near-duplicates, length of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from talentassess.bank.review import Statistic, note, problem, reads_english, warning, wording_of
+from talentassess.bank.schema import Item, ItemBank, SelfReportItem
+from talentassess.bank.wording import (
+    ABSOLUTES,
+    GENDERED,
+    SENSITIVE,
+    near_duplicates,
+    negations,
+    reading_grade,
+    watched_words,
+    words,
+)
+from talentassess.core.status import Finding
+
+GRADE = 9.0  # plain language is about US grade 8; the formula is no better than a grade or so
+LONG_STATEMENT = 20  # words; one idea per statement seldom needs more
+SIMILAR = 0.80  # cosine from which two statements read as the same one polished twice
+SAME = 0.999  # same words with the same counts, up to rounding
+
+
+def wording_reviews(bank: ItemBank) -> Iterator[Finding | Statistic]:
+    """Yield statistics and findings about the wording of all items that is published."""
+    yield from _unpublished(bank)
+    yield from _duplicates([(item.id, item.text) for item in bank.self_report if item.text], "statement")
+    yield from _duplicates([(item.id, item.scenario) for item in bank.situational if item.scenario], "scenario")
+    if not reads_english(bank):
+        found = f"the language is {bank.language}; reading grade and word lists are for English and were left out"
+        yield note("not_english", bank.id, found, "Have a native speaker review the wording.")
+        return
+    yield from _readability(bank)
+    for item in bank.items:
+        yield from _watched(item)
+
+
+def _unpublished(bank: ItemBank) -> Iterator[Finding]:
+    silent = [item.id for item in bank.items if not wording_of(item)]
+    if silent:
+        found = f"the wording of {len(silent)} of {len(bank.items)} items is not published, so it was not reviewed"
+        yield note(
+            "wording_not_published", bank.id, found, "Nothing can be done here; judge these items by their data."
+        )
+
+
+def _duplicates(labelled: Sequence[tuple[str, str]], kind: str) -> Iterator[Finding]:
+    for first, second, cosine in near_duplicates([text for _, text in labelled], SIMILAR):
+        where = f"{labelled[first][0]}, {labelled[second][0]}"
+        if cosine >= SAME:
+            yield problem("duplicate", where, f"the two {kind}s have the same words", "Remove or rewrite one of them.")
+        else:
+            found = f"the two {kind}s are much alike (TF-IDF cosine {cosine:.2f}; watched from {SIMILAR:.2f})"
+            yield warning("near_duplicate", where, found, "Rewrite one so that it shows another behaviour.")
+
+
+def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:
+    texts = {
+        f"{scale} (statements)": " ".join(wording_of(item) for item in bank.self_report if item.scale == scale)
+        for scale in bank.scale_ids
+    }
+    texts |= {item.id: wording_of(item) for item in bank.situational}
+    for where, text in texts.items():
+        if not text:
+            continue
+        grade = reading_grade(text)
+        yield Statistic("reading grade (Flesch-Kincaid)", where, grade, f"at most {GRADE:g}")
+        if grade > GRADE:
+            found = f"reads at grade {grade:.1f}; plain language is at most {GRADE:g}"
+            yield warning("hard_to_read", where, found, "Use shorter sentences and shorter words.")
+
+
+def _watched(item: Item) -> Iterator[Finding]:
+    """Statements are held to the list; in a scenario, where a word may simply tell the story, a hit is a note."""
+    statement = isinstance(item, SelfReportItem)
+    report, text = (warning if statement else note), wording_of(item)
+    absolutes = watched_words(text, ABSOLUTES)
+    if absolutes:
+        found = f"uses the absolute word(s) {', '.join(absolutes)}"
+        yield report("absolute", item.id, found, "Say how often or how much, or leave the word out.")
+    if negations(text) > 1:
+        found = f"has {negations(text)} negating words in one sentence"
+        yield report("double_negative", item.id, found, "Say it positively, or split the sentence.")
+    if isinstance(item, SelfReportItem) and item.reverse and negations(text) == 1:
+        found = "is reverse-keyed and contains a negation"
+        yield note(
+            "negated_reverse", item.id, found, "Describe the opposite behaviour instead of denying the good one."
+        )
+    if statement and len(words(text)) > LONG_STATEMENT:
+        found = f"has {len(words(text))} words; one idea seldom needs more than {LONG_STATEMENT}"
+        yield note("long_statement", item.id, found, "Shorten it, or split it into two statements.")
+    yield from _improper(item, text)
+
+
+def _improper(item: Item, text: str) -> Iterator[Finding]:
+    sensitive, gendered = watched_words(text, SENSITIVE), watched_words(text, GENDERED)
+    if sensitive:
+        found = f"uses the word(s) {', '.join(sensitive)}, which may touch a protected matter"
+        yield warning("sensitive", item.id, found, "Make sure that nothing protected is asked or implied, or reword.")
+    if gendered:
+        found = f"uses the gendered word(s) {', '.join(gendered)}"
+        yield warning("gendered", item.id, found, "Name people by their role: a customer, a colleague, the supervisor.")

@@ -1,0 +1,209 @@
+"""The study report: what a psychologist needs from a pilot, in the order of the work."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from talentassess.bank.keys import situational_key
+from talentassess.ctt import OptionAnalysis
+from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, Paragraph, TableBlock
+from talentassess.render.charts import option_trace_lines
+from talentassess.render.doc import ReportDoc, Section, compose_report
+from talentassess.render.wording import caveat
+from talentassess.workflow.report_parts import (
+    NUMBERS,
+    calibration_sections,
+    formats,
+    item_sections,
+    norm_sections,
+    score_sections,
+)
+from talentassess.workflow.study import Study
+
+TRACED = 9  # situational items whose trace lines are drawn
+
+NO_EVIDENCE = (
+    ("Job analysis", "who does the job, what it asks, SME ratings with their agreement"),
+    ("Item fit and local dependence", "S-X2, Q3 and limited-information tests on this sample"),
+    ("Differential item functioning", "group membership of the persons, with consent, and enough of each group"),
+    ("Criterion validity", "performance of the same people later on, rated independently of the scores"),
+    ("Adverse impact", "group membership and the decisions that would follow from a cut"),
+    ("Retest reliability", "a second testing of some of the same people"),
+)
+
+
+def study_report(study: Study, title: str) -> ReportDoc:
+    """Return the report of a pilot study: summary, data, keys, items, calibration, norms, scores, what is missing."""
+    sections = [
+        Section("Summary", "summary", _summary(study)),
+        Section("Data", "data", _data(study)),
+        *([Section("Situational keys", "keys", _keys(study))] if study.bank.situational else []),
+        *item_sections(study.analysis),
+        *([Section("Option analysis", "options", _options(study))] if study.options else []),
+        *calibration_sections(study.calibration, study.scores),
+        *([Section("Second estimator", "second-estimator", _check(study))] if study.check else []),
+        *score_sections(study.scores),
+        *norm_sections(study.norms),
+        Section("What this study does not show", "missing-evidence", _missing()),
+    ]
+    return compose_report(
+        title,
+        sections,
+        sources=[study.responses.provenance],
+        subtitle=f"{study.responses.n_persons:,} persons, {study.responses.n_items} items, "
+        f"{len(study.calibration.dimensions)} scales",
+        attributions=_attributions(study),
+    )
+
+
+def _attributions(study: Study) -> list[str]:
+    card = study.bank
+    return [f"Item bank: {card.title} {card.version}, {', '.join(card.authors)}; licence {card.licence}."]
+
+
+def _summary(study: Study) -> tuple[Block, ...]:
+    scales = [s for s in study.analysis.scales if s.alpha is not None]
+    low = [s for s in scales if (s.alpha or 0) < 0.70]
+    best = max(scales, key=lambda s: s.alpha or 0.0)
+    flagged = {f.where for f in study.analysis.findings} & set(study.responses.item_ids)
+    claims = [
+        Claim(
+            f"{len(scales) - len(low)} of {len(scales)} scales reach an alpha of .70; the highest is {best.scale} "
+            f"({best.alpha:.2f}, 95 % limits {best.alpha_low:.2f} to {best.alpha_high:.2f}).",
+            "reliability",
+            caveat("reliability_alpha"),
+        ),
+        Claim(
+            f"{len(flagged)} of {study.responses.n_items} items are flagged by the item analysis.",
+            "item-statistics",
+            "A flag is a reason to look, not a verdict; nothing was dropped.",
+        ),
+        Claim(
+            f"The calibration ended with status: {study.calibration.status.value}.",
+            "calibration",
+            caveat("fit_not_tested"),
+        ),
+        Claim(
+            f"The norms rest on {study.norms.card.n:,} persons: {study.norms.card.sample}.",
+            "norm-card",
+            caveat("convenience_norms", n=f"{study.norms.card.n:,}", population=study.norms.card.population),
+        ),
+    ]
+    if any(item.key_source and "consensus" in item.key_source for item in study.bank.situational):
+        text = "The situational items are scored with a sample-consensus key, because none is published."
+        claims.append(Claim(text, "keys", caveat("sample_consensus_key")))
+    return (ClaimBlock(tuple(claims)),)
+
+
+def _data(study: Study) -> tuple[Block, ...]:
+    responses = study.responses
+    missing = 1 - responses.answered.mean(axis=0)
+    empty = int((~responses.answered.any(axis=1)).sum())
+    rows = {
+        "persons": f"{responses.n_persons:,}",
+        "persons without any answer": f"{empty:,}",
+        "items": f"{responses.n_items}",
+        "reverse-keyed items": f"{len(responses.reversed_items)}",
+        "missing answers": f"{100 * (1 - responses.answered.mean()):.2f} % (highest: "
+        f"{responses.item_ids[int(missing.argmax())]}, {100 * missing.max():.2f} %)",
+        "source": responses.provenance.source,
+        "data hash": responses.provenance.data_hash,
+        "bank": f"{study.bank.id} {study.bank.version}, content hash {study.bank.content_hash}",
+    }
+    how = {k: v for k, v in responses.provenance.options.items() if k not in rows}
+    return (
+        Paragraph(study.bank.description),
+        TableBlock("The data", {"What": [*rows, *how], "Value": [*rows.values(), *how.values()]}, anchor="data-table"),
+    )
+
+
+def _keys(study: Study) -> tuple[Block, ...]:
+    keys = [situational_key(item) for item in study.bank.situational]
+    table = {
+        "Item": [k.item for k in keys],
+        "Format": [k.format.replace("_", "/") for k in keys],
+        "Best": [", ".join(k.best) for k in keys],
+        "Worst": [", ".join(k.worst) for k in keys],
+        "Effectiveness of the options (1 to 5)": [
+            ", ".join(f"{o} {e:.2f}" for o, e in zip(k.options, k.effectiveness, strict=True)) for k in keys
+        ],
+        "Source": [k.source for k in keys],
+    }
+    sources = {k.source.split(",")[0] for k in keys}
+    warnings = [caveat("sample_consensus_key")] if any("consensus" in s for s in sources) else [caveat("rational_key")]
+    credit = (
+        "Most/least items: one point each for naming the best option as most and the worst as least effective, minus "
+        "one point each for the opposite; codes 0 to 4."
+    )
+    return (
+        *(Callout("About these keys", text) for text in warnings),
+        TableBlock("Keys of the situational items", table, notes=(credit,), anchor="key-table"),
+    )
+
+
+def _options(study: Study) -> tuple[Block, ...]:
+    tables = [o.tables()["categories"] for o in study.options]
+    joined = {
+        name: [cell for t in tables for cell in t[name]] for name in ("item", "pick", "label", "n", "share", "rest_r")
+    }
+    columns = dict(zip(("Item", "Choice", "Option", "N", "Share", "r with rest"), joined.values(), strict=True))
+    note = "r with rest: point-biserial correlation of choosing the option with the mean of the scale's other items."
+    return (
+        TableBlock(
+            "Choices and their correlation with the other items",
+            columns,
+            {"Share": "0.0 %", "r with rest": NUMBERS},
+            (note,),
+            limit=80,
+            anchor="option-table",
+        ),
+        *(_traces(study, option) for option in study.options[:TRACED]),
+    )
+
+
+def _traces(study: Study, option: OptionAnalysis) -> Block:
+    picks = dict.fromkeys(row.pick for row in option.options)
+    first = "most" if "most" in picks else next(iter(picks))
+    rows = [row for row in option.options if row.pick == first]
+    item = next(i for i in study.bank.situational if i.id == option.item)
+    return option_trace_lines(
+        [f"group {row.group}" for row in rows],
+        [row.label for row in rows],
+        [row.share for row in rows],
+        item=option.item,
+        keyed=situational_key(item).best,
+    )
+
+
+def _check(study: Study) -> tuple[Block, ...]:
+    names = list(study.check)
+    table = {
+        "Scale": names,
+        "Parameters": [len(study.check[n].parameters) for n in names],
+        "Largest difference": [float(np.nanmax(np.abs(study.check[n].girth - study.check[n].native))) for n in names],
+        "Largest difference / se": [study.check[n].largest for n in names],
+    }
+    left = [s for s in study.calibration.dimensions if s not in study.check]
+    note = f"Not compared, because girth cannot take them as they stand: {', '.join(left)}." if left else ""
+    return (
+        Paragraph(
+            "The same answers of the persons with complete answers, calibrated twice: by this package and by girth, an "
+            "independent implementation of marginal maximum likelihood. " + caveat("second_estimator")
+        ),
+        TableBlock(
+            "Native engine and girth",
+            table,
+            formats(table, "0.000"),
+            tuple(n for n in (note,) if n),
+            anchor="cross-check",
+        ),
+    )
+
+
+def _missing() -> tuple[Block, ...]:
+    table = {
+        "Evidence": [name for name, _ in NO_EVIDENCE],
+        "State": ["no evidence yet"] * len(NO_EVIDENCE),
+        "What would supply it": [supply for _, supply in NO_EVIDENCE],
+    }
+    return (Paragraph(caveat("no_validity")), TableBlock("Evidence that is missing", table, anchor="no-evidence"))

@@ -62,14 +62,21 @@ MODEL = ItemModel(
 
 
 def test_one_new_file_passes_the_contract(tmp_path):
-    shutil.copytree(ROOT / "src" / "talentassess", tmp_path / "talentassess", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "src" / "talentassess", tmp_path / "talentassess", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for folder in ("items", "norms", "reports"):  # where an installed package keeps its content
         shutil.copytree(ROOT / folder, tmp_path / "talentassess" / "content" / folder)
     (tmp_path / "talentassess" / "models" / "cloglog.py").write_text(NEW_MODEL)
     command = [sys.executable, "-m", "pytest", str(ROOT / "tests/contract/test_models.py"), "-k", "cloglog", "-v"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("PASSED") >= 15

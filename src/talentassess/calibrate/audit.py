@@ -104,7 +104,7 @@ def _disconnected(responses: Responses, dimension: str) -> list[Finding]:
 
 
 def audit_after(problem: Problem, path: Path, se: FloatArray, dimension: str) -> list[Finding]:
-    """Look at the estimates: status, bounds, steep or negative slopes, large errors, priors in force, node doubling."""
+    """Look at the estimates: status, bounds, steep or negative slopes, large errors (se (F,)), priors, the grid."""
     findings = []
     if not path.status.ok:
         findings.append(

@@ -96,12 +96,13 @@ def _estimate(x: IntArray, name: str) -> FloatArray:
     """Return (J, P) slope/intercept parameters from girth's discrimination and difficulty; x is (J, N)."""
     import girth
 
-    if name == "rasch":
-        result = girth.rasch_mml(x, 1, options=OPTIONS)
-    else:
-        estimators = {"2pl": girth.twopl_mml, "graded": girth.grm_mml, "gpcm": girth.pcm_mml}
-        # girth's graded and partial credit models count categories from 1
-        result = estimators[name](x + (name != "2pl"), options=OPTIONS)
+    with np.errstate(all="ignore"):  # girth's line search probes impossible parameters and recovers by itself
+        if name == "rasch":
+            result = girth.rasch_mml(x, 1, options=OPTIONS)
+        else:
+            estimators = {"2pl": girth.twopl_mml, "graded": girth.grm_mml, "gpcm": girth.pcm_mml}
+            # girth's graded and partial credit models count categories from 1
+            result = estimators[name](x + (name != "2pl"), options=OPTIONS)
     difficulty = np.asarray(result["Difficulty"], dtype=np.float64).reshape(len(x), -1)
     slope = np.broadcast_to(np.asarray(result["Discrimination"], dtype=np.float64), (len(x),))
     intercepts = -slope[:, None] * difficulty

@@ -30,7 +30,7 @@ class Prior(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NormalPrior:
-    """Normal prior; ``sd`` must be positive.
+    """Normal prior; ``sd`` must be positive. Its functions take values of any shape.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class NormalPrior:
 
 @dataclass(frozen=True, slots=True)
 class LogNormalPrior:
-    """Log-normal prior for parameters that must be positive, such as slopes; mean and sd of log(v)."""
+    """Log-normal prior for parameters that must be positive, such as slopes; mean and sd of log(v); any shape."""
 
     mean_log: float
     sd_log: float
@@ -87,7 +87,7 @@ class BetaPrior:
     """Beta(a, b) prior on an asymptote g, for parameters estimated as logit(g).
 
     The density is taken on the scale of g without the Jacobian of the logit, so its mode (a - 1) / (a + b - 2) is the
-    value towards which g is drawn.
+    value towards which g is drawn. Its functions take values of any shape.
     """
 
     a: float

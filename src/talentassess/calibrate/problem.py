@@ -142,7 +142,7 @@ def build_problem(
 
 
 def merge_patterns(responses: Responses, group: IntArray) -> Patterns:
-    """Merge persons with the same answers and group; persons without any answer carry no information: left out."""
+    """Merge persons with the same answers and group (N,); those without any answer carry no information: left out."""
     kept = responses.answered.any(axis=1)
     x, group = responses.x[kept], group[kept]
     weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight[kept]

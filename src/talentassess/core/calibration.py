@@ -180,7 +180,8 @@ def _item_table(c: Calibration) -> Columns:
                 for name, (estimate, error) in columns.items()
                 for key, value in ((name, estimate), (f"se({name})", error))
             }
-    longest_first = sorted(rows, key=len, reverse=True)  # so that d5 stands behind d4, not behind the b of shorter items
+    # longest first, so that d5 of a long item stands behind d4 and not behind the b of shorter items
+    longest_first = sorted(rows, key=len, reverse=True)
     names = list(dict.fromkeys(name for cells in longest_first for name in cells))
     return {name: [cells.get(name) for cells in rows] for name in names}
 

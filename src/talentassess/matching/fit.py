@@ -88,8 +88,8 @@ def probability_meets(
 
     Parameters
     ----------
-    theta, se : (...) posterior mean and standard deviation of the true score, in one metric.
-    required, required_se : (...) required level and its standard error, same metric.
+    theta, se : any shape; posterior mean and standard deviation of the true score, in one metric.
+    required, required_se : same shape or scalar; required level and its standard error, same metric.
 
     Examples
     --------

@@ -403,7 +403,7 @@ class _Pack:
         return cells
 
     def numbers(self, quantity: str) -> FloatArray:
-        """Return the cells as floats, NaN where blank."""
+        """Return the cells (O, E) as floats, NaN where blank."""
         cells = self.text(quantity)
         return np.where(cells == "", "nan", cells).astype(np.float64)
 

@@ -26,7 +26,7 @@ def predictor(theta: FloatArray, par: FloatArray) -> FloatArray:
 
 
 def logit_share(share: FloatArray) -> FloatArray:
-    """Return the logit of a share, kept finite for shares of 0 and 1."""
+    """Return the logit of shares of any shape, kept finite for shares of 0 and 1."""
     inside = np.clip(share, 1e-3, 1 - 1e-3)
     return np.log(inside / (1 - inside))
 

@@ -8,7 +8,7 @@ from talentassess.core.arrays import FloatArray
 
 
 def log_softmax(z: FloatArray) -> FloatArray:
-    """Return z - log sum exp z over the last axis."""
+    """Return z - log sum exp z over the last axis, for z of any shape."""
     top = z.max(axis=-1, keepdims=True)
     log_p: FloatArray = z - top - np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True))
     return log_p

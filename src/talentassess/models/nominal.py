@@ -64,7 +64,7 @@ def start(share: FloatArray, n_dims: int) -> FloatArray:
 
 
 def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:
-    """Return nothing beyond the slopes and intercepts: nominal categories have no thresholds."""
+    """Return nothing beyond the parameters (J, P) themselves: nominal categories have no thresholds."""
     return {}
 
 

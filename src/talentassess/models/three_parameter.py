@@ -37,7 +37,8 @@ def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2, D) derivatives by theta."""
     curve, low = expit(predictor(theta, par)), expit(par[:, -1])
     by_z = ((1 - low) * curve * (1 - curve))[..., None] * par[None, :, : theta.shape[1]]
-    return _by_probability(curve, low)[..., None] * by_z[:, :, None, :]
+    out: FloatArray = _by_probability(curve, low)[..., None] * by_z[:, :, None, :]
+    return out
 
 
 def _by_probability(curve: FloatArray, low: FloatArray) -> FloatArray:

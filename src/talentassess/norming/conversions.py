@@ -77,7 +77,7 @@ def z_to_stanine(z: ArrayLike, rule: StanineRule = "half-sd") -> FloatArray:
 
 
 def stanine_cuts(rule: StanineRule = "half-sd") -> FloatArray:
-    """Return the eight z cut points of a stanine rule; an unknown rule raises ``NormError``.
+    """Return the z cut points (8,) of a stanine rule; an unknown rule raises ``NormError``.
 
     Examples
     --------

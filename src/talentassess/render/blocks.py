@@ -167,6 +167,7 @@ def _cells(name: str, column: object, problems: list[str]) -> tuple[Cell, ...]:
         try:
             found.append(plain_cell(value))
         except TypeError as error:
+            found.append(None)
             problems.append(f"column '{name}', row {row}: {error}; convert it to text or a number")
     return tuple(found)
 

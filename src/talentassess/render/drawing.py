@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 from talentassess.core.errors import ReportError
 from talentassess.render.blocks import FigureBlock
 
 INK = "#8a1c5b"
-_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)" height="([\d.]+)"')
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,8 @@ def draw(figure: FigureBlock, *, width: float = 680, simulated: bool = False, fo
         svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     except ValueError as error:
         raise ReportError(f"The figure '{figure.caption}' cannot be drawn: {str(error).splitlines()[0]}") from error
-    size = _SIZE.search(svg)
-    if size is None:
-        raise ReportError(f"The figure '{figure.caption}' cannot be drawn: the result has no size.")
-    return Drawing(svg, float(size[1]), float(size[2]))
+    root = ElementTree.fromstring(svg)
+    return Drawing(svg, float(root.attrib["width"]), float(root.attrib["height"]))
 
 
 def marked(spec: Mapping[str, object], simulated: bool) -> dict[str, object]:

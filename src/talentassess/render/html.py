@@ -29,7 +29,7 @@ from talentassess.render.cells import Cell, is_number
 from talentassess.render.doc import ReportDoc
 from talentassess.render.drawing import draw, marked
 
-KEEPS, WRAPS = 22, 40  # names up to the first stay on one line; text longer than the second gets room to wrap
+HEADS, KEEPS, WRAPS = 12, 22, 40  # headings and names up to so many characters keep to one line; longer text wraps
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ColumnView:
     """A column heading."""
 
     name: str
-    numeric: bool
+    cls: str
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _table_view(table: TableBlock, label: str) -> TableView:
         density=layout.density(table),
         n_shown=table.n_shown,
         row_headed=layout.row_headed(table),
-        columns=tuple(ColumnView(name, is_numeric) for name, is_numeric in numeric.items()),
+        columns=tuple(ColumnView(name, _classes(name, is_numeric, HEADS)) for name, is_numeric in numeric.items()),
         rows=tuple(_row_views(table, tuple(numeric.values()))),
         notes=layout.notes(table),
     )
@@ -181,9 +181,14 @@ def _row_views(table: TableBlock, numeric: tuple[bool, ...]) -> Iterator[tuple[C
 
 
 def _cell_view(text: str, cell: Cell, numeric: bool) -> CellView:
-    room = "k" if len(text) <= KEEPS else "w" if len(text) > WRAPS else ""
-    names = ("n" if numeric else room, "none" if cell is None else "")
-    return CellView(text, " ".join(name for name in names if name), repr(cell) if is_number(cell) else None)
+    names = f"{_classes(text, numeric, KEEPS)}{' none' if cell is None else ''}"
+    return CellView(text, names.strip(), repr(cell) if is_number(cell) else None)
+
+
+def _classes(text: str, numeric: bool, keeps: int) -> str:
+    """Return the style classes of a cell: n for numbers, k for text that keeps to one line, w for text that wraps."""
+    room = "k" if len(text) <= keeps else "w" if len(text) > WRAPS else ""
+    return f"{'n' if numeric else ''} {room}".strip()
 
 
 def _figure_view(figure: FigureBlock, label: str, simulated: bool) -> FigureView:

@@ -18,7 +18,7 @@ FONT = "Libertinus Serif"  # bundled with typst, so that the page looks the same
 CHART_WIDTH = 680
 PORTRAIT, LANDSCAPE = 118.0, 178.0  # characters that fit on a line of a small-type table
 _LONG = re.compile(r"\S{19,}")
-_BREAK = re.compile(r"([_/.:;,\-]|.{16})(?=.)")
+_BREAK = re.compile(r"(.{0,15}?[_/.:;,\-]|.{16})(?=.)")
 
 
 def render_pdf(doc: ReportDoc) -> bytes:
@@ -33,13 +33,12 @@ def render_pdf(doc: ReportDoc) -> bytes:
     template = (content_dir("reports") / "templates" / "report.typ").read_bytes()
     charts = {f"{figure.anchor}.svg": _chart(figure, doc.simulated) for figure in doc.figures}
     data = json.dumps(_content(doc), ensure_ascii=False, allow_nan=False).encode()
+    files = {"main.typ": template, "data.json": data, **charts}
     try:
-        # typst takes its files as a mapping; its type hints do not know that yet
-        page = typst.compile({"main.typ": template, "data.json": data, **charts}, format="pdf")  # type: ignore[call-overload]
+        # typst takes a mapping of files; its type hints do not know that yet
+        page: bytes = typst.compile(files, format="pdf")  # type: ignore[call-overload]
     except typst.TypstError as error:
         raise ReportError(f"The PDF of '{doc.title}' cannot be set: {error.message}") from error
-    if not isinstance(page, bytes):
-        raise ReportError(f"The PDF of '{doc.title}' cannot be set: typst returned no document.")
     return page
 
 

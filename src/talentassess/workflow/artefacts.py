@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import ArtefactError
-from talentassess.core.files import read_artefact, write_artefact
+from talentassess.core.files import read_artefact, write_artefact, write_whole
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity, Status
+from talentassess.core.tabular import Tabular
 from talentassess.models import all_models
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -33,6 +34,15 @@ def save(result: Calibration | Scores, path: str | Path) -> Path:
         (CALIBRATION, _pack_calibration(result)) if isinstance(result, Calibration) else (SCORES, _pack_scores(result))
     )
     return write_artefact(Path(path), schema, packed.model_dump(mode="json"))
+
+
+def save_table(result: Tabular, path: str | Path) -> Path:
+    """Write a result's main table as CSV and return its path; files marked SIMULATED carry a SIMULATED column."""
+    frame = result.to_frame()
+    provenance = getattr(result, "provenance", None)
+    if provenance is not None and provenance.simulated:
+        frame["SIMULATED"] = "SIMULATED"
+    return write_whole(Path(path), frame.to_csv(index=False))
 
 
 def load_calibration(path: str | Path) -> Calibration:

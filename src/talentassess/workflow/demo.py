@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from talentassess.bank.load import load_bank
@@ -24,8 +25,8 @@ RETAIL_HIRES = NormGroup(
     sample="convenience sample of hires (SIOP 2020-21 machine learning competition, development part)",
     collected=("2020", "2021"),
     notes=(
-        "Hired people only: ranges are restricted, so reliabilities and spreads are lower than among applicants. Wording, "
-        "scale names and keys are not published; reverse keys are inferred, situational keys are sample consensus."
+        "Hired people only: ranges are restricted, so reliabilities and spreads are lower than among applicants. "
+        "Wording, scale names and keys are not published; reverse keys are inferred, situational keys are consensus."
     ),
 )
 CREDIT = (
@@ -81,8 +82,6 @@ def service_pool(pilot: int, applicants: int, say: Callable[[str], None]) -> Poo
 
 
 def _credited(doc: ReportDoc) -> ReportDoc:
-    from dataclasses import replace
-
     return replace(doc, attributions=(CREDIT, *doc.attributions))
 
 

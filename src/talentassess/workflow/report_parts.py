@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from talentassess.core.calibration import Calibration
@@ -15,7 +17,6 @@ from talentassess.render.charts import (
     category_curves,
     item_map,
     reliability_bars,
-    score_distribution,
     test_information,
     wright_map,
 )
@@ -29,6 +30,18 @@ NUMBERS = "0.00"
 def rename(columns: Columns, names: dict[str, str]) -> Columns:
     """Return some columns under the headings a reader expects, in the order given."""
     return {heading: columns[name] for name, heading in names.items() if name in columns}
+
+
+def plain_name(label: str) -> str:
+    """Return an id as words: ``active_listening`` -> ``Active listening``.
+
+    Examples
+    --------
+    >>> plain_name("follow_up"), plain_name("scale_01")
+    ('Follow up', 'Scale 01')
+    """
+    words = label.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def formats(columns: Columns, pattern: str, *plain: str) -> dict[str, str]:
@@ -116,7 +129,7 @@ def _item_blocks(analysis: ItemAnalysis) -> tuple[Block, ...]:
         x_label="Item mean as share of the highest code",
     )
     return (
-        FindingBlock(analysis.findings, "Flags, with their reasons"),
+        FindingBlock(grouped(analysis.findings), "Flags, with their reasons"),
         TableBlock("Item statistics", table, {**formats(table, NUMBERS), **shares}, limit=80, anchor="item-statistics"),
         figure,
     )
@@ -149,8 +162,8 @@ def status_block(calibration: Calibration) -> Callout:
     """Return how the estimation ended, which stands before the numbers."""
     status = calibration.status
     text = (
-        f"Log-likelihood {calibration.loglik:,.3f}, {calibration.n_free} parameters, {calibration.n_persons:,} persons, "
-        f"AIC {calibration.aic:,.1f}, BIC {calibration.bic:,.1f}, {calibration.n_steps} passes over the data."
+        f"Log-likelihood {calibration.loglik:,.3f}, {calibration.n_free} parameters, {calibration.n_persons:,} "
+        f"persons, AIC {calibration.aic:,.1f}, BIC {calibration.bic:,.1f}, {calibration.n_steps} passes over the data."
     )
     if status.ok:
         return Callout("The estimation converged", text)
@@ -158,38 +171,58 @@ def status_block(calibration: Calibration) -> Callout:
 
 
 def _calibration_blocks(calibration: Calibration) -> tuple[Block, ...]:
-    table = dict(calibration.items)
-    quiet, loud = _split_notes(calibration.audit)
-    note = "a and d on the logistic metric (no 1.7); b in logits of the latent trait; se from the observed information."
+    loud = tuple(f for f in calibration.audit if f.severity is not Severity.NOTE)
+    quiet = tuple(f for f in calibration.audit if f.severity is Severity.NOTE)
     return (
         status_block(calibration),
-        FindingBlock(loud, "Audit: look at these first"),
-        FindingBlock(quiet, "Audit: notes"),
-        TableBlock(
-            "Item parameters", table, formats(table, NUMBERS), (note,), limit=SHOWN_ROWS, anchor="item-parameters"
-        ),
+        FindingBlock(grouped(loud), "Audit: look at these first"),
+        FindingBlock(grouped(quiet), "Audit: notes"),
+        *_parameter_tables(calibration),
         Paragraph(caveat("one_dimension")),
         Paragraph(caveat("fit_not_tested")),
     )
 
 
-def _split_notes(findings: tuple[Finding, ...]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Return notes (of each kind with the same remedy one line) and graver findings."""
-    loud = tuple(f for f in findings if f.severity is not Severity.NOTE)
-    grouped: dict[tuple[str, str], list[Finding]] = {}
+def _parameter_tables(calibration: Calibration) -> tuple[Block, ...]:
+    """Return the item parameters twice: as slopes and thresholds, and as slopes and intercepts."""
+    items = calibration.items
+    raw = {p.symbol for block in calibration.blocks for p in block.model.params(block.n_cat, len(block.dims))}
+    symbols = [name for name in items if f"se({name})" in items]
+    slopes = [name for name in symbols if name in raw and name.startswith("a")]
+    parts = {
+        "Slopes and thresholds": [*slopes, *(name for name in symbols if name not in raw)],
+        "Slopes and intercepts": [*slopes, *(name for name in symbols if name in raw and name not in slopes)],
+    }
+    notes = (
+        "a: slope, logistic metric (no 1.7). b: theta where two neighbouring categories part, logits.",
+        "a: slope, logistic metric (no 1.7). d: intercepts; se: standard error from the observed information.",
+    )
+    tables = []
+    for (title, chosen), note in zip(parts.items(), notes, strict=True):
+        wanted = {"item": "Item", "dimension": "Scale"} | {n: n for name in chosen for n in (name, f"se({name})")}
+        table = rename(items, wanted)
+        if len(chosen) > len(slopes):
+            tables.append(TableBlock(title, table, formats(table, NUMBERS), (note,), limit=SHOWN_ROWS))
+    return tuple(tables)
+
+
+def grouped(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings with those of one kind and remedy in one line, so that a reader sees kinds, not repetition."""
+    groups: dict[tuple[str, str, Severity], list[Finding]] = {}
     for finding in findings:
-        if finding.severity is Severity.NOTE:
-            grouped.setdefault((finding.code, finding.remedy), []).append(finding)
-    return tuple(_merged(group) for group in grouped.values()), loud
+        groups.setdefault((finding.code, finding.remedy, finding.severity), []).append(finding)
+    return tuple(_merged(group) for group in groups.values())
 
 
 def _merged(group: list[Finding]) -> Finding:
+    first = group[0]
     if len(group) == 1:
-        return group[0]
-    where = ", ".join(f.where for f in group[:6]) + (f" and {len(group) - 6} more" if len(group) > 6 else "")
+        return first
+    places = [f.where for f in group]
     texts = list(dict.fromkeys(f.message for f in group))
-    message = texts[0] if len(texts) == 1 else f"{len(group)} of a kind, e.g.: {texts[0]}"
-    return Finding(group[0].code, Severity.NOTE, where, message, group[0].remedy)
+    shown = texts[0] if len(texts) == 1 else " ".join(f"{f.where}: {f.message}" for f in group)
+    where = ", ".join(places) if len(texts) == 1 else f"{len(group)} of a kind"
+    return Finding(first.code, first.severity, where, shown, first.remedy)
 
 
 def score_sections(scores: Scores) -> list[Section]:
@@ -198,7 +231,7 @@ def score_sections(scores: Scores) -> list[Section]:
     shown = {name: cells for name, cells in table.items() if not name.startswith("answers(")}
     settled = {name for name, cells in shown.items() if name.startswith("status(") and set(cells) == {"converged"}}
     shown = {name: cells for name, cells in shown.items() if name not in settled}
-    reliability = {"Scale": list(scores.dimensions), "Reliability": scores.reliability}
+    reliability: Columns = {"Scale": list(scores.dimensions), "Reliability": scores.reliability}
     note = f"{scores.method.upper()} scores in {scores.metric}s of the latent trait, with standard errors."
     return [
         Section(
@@ -216,24 +249,16 @@ def score_sections(scores: Scores) -> list[Section]:
 def norm_sections(norms: NormTable) -> list[Section]:
     """Return ``Norms``: the card first, then what each scale's norms look like."""
     tables = norms.tables()
-    scales = tables["scales"]
-    names = {"scale": "Scale", "score": "Score", "percentile": "Percentile", "z": "z", "t": "T", "stanine": "Stanine"}
-    rows = rename(tables["norms"], names) or tables["norms"]
-    blocks: list[Block] = [
-        TableBlock("Norm card", tables["card"], anchor="norm-card"),
-        FindingBlock(norms.findings, "What to know before using these norms"),
-        TableBlock("Norm group per scale", scales, formats(scales, NUMBERS), anchor="norm-group"),
-        TableBlock(
-            "Norm table", tables["norms"], formats(tables["norms"], NUMBERS), limit=SHOWN_ROWS, anchor="norm-table"
-        ),
+    card, scales, rows = tables["card"], tables["scales"], tables["norms"]
+    return [
+        Section(
+            "Norms",
+            "norms",
+            (
+                TableBlock("Norm card", card, anchor="norm-card"),
+                FindingBlock(grouped(norms.findings), "What to know before using these norms"),
+                TableBlock("Norm group per scale", scales, formats(scales, NUMBERS), anchor="norm-group"),
+                TableBlock("Norm table", rows, formats(rows, NUMBERS), limit=20, anchor="norm-table"),
+            ),
+        )
     ]
-    del rows
-    return [Section("Norms", "norms", tuple(blocks))]
-
-
-def distribution_figures(scores: Scores) -> tuple[Block, ...]:
-    """Return the score distribution of every dimension."""
-    return tuple(
-        score_distribution(scores.theta[np.isfinite(scores.theta[:, d]), d], label=f"{name} (logits)")
-        for d, name in enumerate(scores.dimensions)
-    )

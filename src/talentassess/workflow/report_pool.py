@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
-from talentassess.matching import Matches
+import numpy as np
+from scipy.special import ndtri
+
+from talentassess.core.tabular import Columns
+from talentassess.matching import Matches, Requirement
 from talentassess.matching.matches import MEETS
 from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, FindingBlock, Paragraph, TableBlock
 from talentassess.render.charts import interval_plot, probability_heatmap, rank_intervals, score_distribution
 from talentassess.render.doc import ReportDoc, Section, compose_report
 from talentassess.render.wording import caveat
 from talentassess.workflow.pool import PoolComparison
-from talentassess.workflow.report_parts import NUMBERS, formats, norm_sections, rename
+from talentassess.workflow.report_parts import NUMBERS, formats, grouped, norm_sections, plain_name, rename
 
+CHANCE = "0 %"  # of probabilities: whole per cents are as fine as their Monte-Carlo error
 SHOWN = 30  # candidates in charts and in tables on a page
 
 
@@ -45,7 +50,7 @@ def _summary(m: Matches) -> tuple[Block, ...]:
     meeting = int((m.p_all >= m.drawing.confidence).sum())
     failing = int((m.p_all <= 1 - m.drawing.confidence).sum())
     middle = n - meeting - failing
-    required = [r.competency for r in m.profile.requirements if r.standard is not None]
+    required = [plain_name(r.competency) for r in m.profile.requirements if r.standard is not None]
     width = float(np.mean(m.composite.rank_upper - m.composite.rank_lower + 1))
     claims = (
         Claim(
@@ -60,7 +65,7 @@ def _summary(m: Matches) -> tuple[Block, ...]:
             caveat("cannot_be_told_apart"),
         ),
         Claim(
-            f"On average {level} % of draws put an applicant within {width:.0f} places of the {n}.",
+            f"The {level} % interval of an applicant's rank spans {width:.0f} of the {n} places on average.",
             "rank-intervals",
             caveat("rank_interval"),
         ),
@@ -78,23 +83,62 @@ def _summary(m: Matches) -> tuple[Block, ...]:
 
 
 def _role(m: Matches) -> tuple[Block, ...]:
-    tables = m.profile.tables()
-    known = [r for r in m.profile.requirements if r.importance is not None]
-    half = 1.645
+    rows = m.profile.requirements
+    known = [r for r in rows if r.importance is not None]
+    estimate = np.array([float(r.importance or 0) for r in known])
+    reach = ndtri(0.95) * np.array([float(r.importance_se or 0) for r in known])
     figure = interval_plot(
-        [r.competency for r in known],
-        [float(r.importance or 0) for r in known],
-        [float(r.importance or 0) - half * float(r.importance_se or 0) for r in known],
-        [float(r.importance or 0) + half * float(r.importance_se or 0) for r in known],
+        [plain_name(r.competency) for r in known],
+        estimate,
+        estimate - reach,
+        estimate + reach,
         label="Importance for the role (0 to 100, O*NET), 90 % interval",
     )
-    requirements, elements = tables["requirements"], tables["elements"]
+    table: Columns = {
+        "Competency": [plain_name(r.competency) for r in rows],
+        "Importance (0-100)": [r.importance for r in rows],
+        "SE": [r.importance_se for r in rows],
+        "Percentile among occupations": [r.percentile for r in rows],
+        "Weight": [r.weight for r in rows],
+        "Required level": [_level_words(r) for r in rows],
+    }
+    sources = list(dict.fromkeys(r.standard.source for r in rows if r.standard is not None))
+    elements = rename(
+        m.profile.tables()["elements"],
+        {
+            "competency": "Competency",
+            "element": "O*NET element",
+            "element_id": "Id",
+            "domain": "Domain",
+            "weight": "Weight",
+            "importance": "Importance",
+            "importance_se": "SE",
+        },
+    )
+    elements = {**elements, "Competency": [plain_name(str(c)) for c in elements["Competency"]]}
+    patterns = {"Importance (0-100)": "0.0", "SE": "0.0", "Percentile among occupations": "0", "Weight": NUMBERS}
     return (
         Paragraph(caveat("onet_importance")),
-        TableBlock("What the role asks", requirements, formats(requirements, "0.0"), anchor="requirement-table"),
+        TableBlock(
+            "What the role asks",
+            table,
+            patterns,
+            tuple(f"Source of the level: {s}." for s in sources),
+            anchor="requirement-table",
+        ),
         figure,
         TableBlock("O*NET elements behind each competency", elements, formats(elements, NUMBERS), anchor="elements"),
     )
+
+
+def _level_words(requirement: Requirement) -> str:
+    standard = requirement.standard
+    if standard is None:
+        return "none"
+    bound = "at most " if requirement.sign < 0 else ""
+    if standard.percentile is not None:
+        return f"{bound}percentile {standard.percentile:g} of the norm group"
+    return f"{bound}theta {standard.theta:.2f} (SE {standard.se:.2f})"
 
 
 def _order(m: Matches) -> list[int]:
@@ -102,50 +146,42 @@ def _order(m: Matches) -> list[int]:
 
 
 def _candidates(m: Matches) -> tuple[Block, ...]:
-    names = {
-        "person": "Applicant",
-        "rank": "Rank",
-        "rank_lower": "from",
-        "rank_upper": "to",
-        "composite": "Composite (z)",
-        "composite_se": "SE",
-        "p_best": "P(first)",
-        "with_first": "Against the first",
-        "p_meets_all": "P(meets all levels)",
-        "verdict": "Verdict",
-    }
+    c, order = m.composite, _order(m)
     columns = m.tables()["candidates"]
-    order = _order(m)
-    table = {heading: [columns[name][i] for i in order] for name, heading in names.items()}
-    top = order[:SHOWN]
-    level = round(100 * m.drawing.confidence)
-    note = (
-        f"Rank from ... to: {level} % interval. Composite: importance-weighted mean of norm z. Verdict: meets or does not "
-        f"meet when the probability reaches {level} %, else the answers do not settle it."
+    table: Columns = {
+        "Applicant": [m.person_ids[i] for i in order],
+        "Rank": [int(c.rank[i]) for i in order],
+        "Rank, interval": [f"{c.rank_lower[i]} to {c.rank_upper[i]}" for i in order],
+        "Composite (z)": [float(c.value[i]) for i in order],
+        "SE": [float(c.se[i]) for i in order],
+        "P(first)": [float(c.p_best[i]) for i in order],
+        "Level with the first": ["yes" if c.leading[i] else "" for i in order],
+        "P(meets all levels)": [float(m.p_all[i]) for i in order],
+        "Verdict": [columns["verdict"][i] for i in order],
+    }
+    level, top = round(100 * m.drawing.confidence), order[:SHOWN]
+    notes = (
+        f"Rank, interval: {level} %. Composite: importance-weighted mean of norm z. Level with the first: "
+        f"{m.leading_rule}. Verdict: given when the probability reaches {level} % either way.",
     )
     ids = [m.person_ids[i] for i in top]
     figure = rank_intervals(
         ids,
-        m.composite.rank[top],
-        m.composite.rank_lower[top],
-        m.composite.rank_upper[top],
+        c.rank[top],
+        c.rank_lower[top],
+        c.rank_upper[top],
         level=m.drawing.confidence,
-        tied=[bool(m.composite.leading[i]) for i in top],
+        tied=[bool(c.leading[i]) for i in top],
     )
-    required = [c for c in range(len(m.competencies)) if np.isfinite(m.level[c])]
-    heat = probability_heatmap(ids, [m.competencies[c] for c in required], m.p_meets[np.ix_(top, required)])
-    patterns = {"Composite (z)": "+0.00", "SE": NUMBERS, "P(first)": "0 %", "P(meets all levels)": "0 %"}
+    required = np.flatnonzero(np.isfinite(m.level))
+    names = [plain_name(m.competencies[k]) for k in required]
+    heat = probability_heatmap(ids, names, m.p_meets[top][:, required])
+    patterns = {"Composite (z)": "+0.00", "SE": NUMBERS, "P(first)": CHANCE, "P(meets all levels)": CHANCE}
     return (
-        TableBlock("Applicants by rank", table, patterns, (note,), limit=SHOWN, anchor="candidate-table"),
-        _anchored(figure, "rank-intervals"),
+        TableBlock("Applicants by rank", table, patterns, notes, limit=SHOWN, anchor="candidate-table"),
+        replace(figure, anchor="rank-intervals"),
         heat,
     )
-
-
-def _anchored(block: Block, anchor: str) -> Block:
-    from dataclasses import replace
-
-    return replace(block, anchor=anchor)  # type: ignore[type-var, call-arg]
 
 
 def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
@@ -156,8 +192,10 @@ def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
             continue
         p = m.p_meets[:, c]
         sure = m.drawing.confidence
-        rows.append((requirement.competency, int((p >= sure).sum()), int((p <= 1 - sure).sum()), float(p.mean())))
-    table = {
+        rows.append(
+            (plain_name(requirement.competency), int((p >= sure).sum()), int((p <= 1 - sure).sum()), float(p.mean()))
+        )
+    table: Columns = {
         "Competency": [row[0] for row in rows],
         "Meet": [row[1] for row in rows],
         "Do not meet": [row[2] for row in rows],
@@ -167,13 +205,13 @@ def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
     figures = [
         score_distribution(
             m.theta[:, c],
-            label=f"{name} (logits)",
+            label=f"{plain_name(name)} (logits)",
             cut=float(m.level[c]) if np.isfinite(m.level[c]) else None,
             cut_se=float(m.level_se[c]) if np.isfinite(m.level[c]) else None,
         )
         for c, name in enumerate(m.competencies)
     ]
-    return (TableBlock("Applicants per required level", table, {"Expected share that meets": "0 %"}), *figures)
+    return (TableBlock("Applicants per required level", table, {"Expected share that meets": CHANCE}), *figures)
 
 
 def _sensitivity(m: Matches) -> tuple[Block, ...]:
@@ -185,6 +223,7 @@ def _sensitivity(m: Matches) -> tuple[Block, ...]:
         "does not meet": "Do not meet",
     }
     table = rename(m.tables()["sensitivity"], names)
+    table = {**table, "Competency": [plain_name(str(name)) for name in table["Competency"]]}
     text = (
         "The required level is a policy. This table shows how many verdicts would change if it stood ten percentile "
         "points lower or higher."
@@ -221,8 +260,8 @@ def _fit(m: Matches) -> tuple[Block, ...]:
 
 def _methods(pool: PoolComparison) -> tuple[Block, ...]:
     rows = pool.agreement
-    table = {
-        "Competency": [r.scale for r in rows],
+    table: Columns = {
+        "Competency": [plain_name(r.scale) for r in rows],
         "Self-report items": [r.n_self_report for r in rows],
         "Situational items": [r.n_situational for r in rows],
         "Alpha, self-report": [r.alpha_self_report for r in rows],
@@ -237,10 +276,26 @@ def _methods(pool: PoolComparison) -> tuple[Block, ...]:
 
 
 def _normed(pool: PoolComparison) -> tuple[Block, ...]:
-    columns = pool.normed.tables()["normed"]
+    normed = pool.normed
+    cells = [(i, d) for i in range(len(normed.person_ids)) for d in range(len(normed.scales))]
+    level = round(100 * normed.settings.confidence)
+    table: Columns = {
+        "Applicant": [normed.person_ids[i] for i, _ in cells],
+        "Competency": [plain_name(normed.scales[d]) for _, d in cells],
+        "T": [float(normed.t[i, d]) for i, d in cells],
+        "SE(T)": [10 * float(normed.z_se[i, d]) for i, d in cells],
+        "Percentile": [float(normed.percentile[i, d]) for i, d in cells],
+        f"{level} % interval": [
+            f"{normed.percentile_low[i, d]:.0f} to {normed.percentile_high[i, d]:.0f}" for i, d in cells
+        ],
+        "Stanine": [float(normed.stanine[i, d]) for i, d in cells],
+        "Remark": [normed.flags[i][d] for i, d in cells],
+    }
+    patterns = {"T": "0.0", "SE(T)": "0.0", "Percentile": "0", "Stanine": "0"}
     return (
-        Paragraph(pool.normed.note),
-        TableBlock("Standard scores", columns, formats(columns, "0.0"), limit=SHOWN, anchor="normed-table"),
+        Paragraph(normed.note),
+        FindingBlock(grouped(normed.findings), "What to know before using them"),
+        TableBlock("Standard scores", table, patterns, limit=SHOWN, anchor="normed-table"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from talentassess.bank.keys import situational_key
+from talentassess.core.tabular import Columns
 from talentassess.ctt import OptionAnalysis
 from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, Paragraph, TableBlock
 from talentassess.render.charts import option_trace_lines
@@ -22,6 +23,11 @@ from talentassess.workflow.study import Study
 
 TRACED = 9  # situational items whose trace lines are drawn
 
+CLOSE = 0.5  # points of effectiveness (1 to 5): a lead smaller than this hangs on a few per cent of the sample
+CREDIT = (
+    "Most/least items: one point each for naming the best option as most and the worst as least effective, minus one "
+    "point each for the opposite; codes 0 to 4."
+)
 NO_EVIDENCE = (
     ("Job analysis", "who does the job, what it asks, SME ratings with their agreement"),
     ("Item fit and local dependence", "S-X2, Q3 and limited-information tests on this sample"),
@@ -64,12 +70,13 @@ def _attributions(study: Study) -> list[str]:
 def _summary(study: Study) -> tuple[Block, ...]:
     scales = [s for s in study.analysis.scales if s.alpha is not None]
     low = [s for s in scales if (s.alpha or 0) < 0.70]
-    best = max(scales, key=lambda s: s.alpha or 0.0)
+    best, worst = max(scales, key=lambda s: s.alpha or 0.0), min(scales, key=lambda s: s.alpha or 0.0)
     flagged = {f.where for f in study.analysis.findings} & set(study.responses.item_ids)
     claims = [
         Claim(
             f"{len(scales) - len(low)} of {len(scales)} scales reach an alpha of .70; the highest is {best.scale} "
-            f"({best.alpha:.2f}, 95 % limits {best.alpha_low:.2f} to {best.alpha_high:.2f}).",
+            f"({best.alpha:.2f}, 95 % limits {best.alpha_low:.2f} to {best.alpha_high:.2f}), the lowest {worst.scale} "
+            f"({worst.alpha:.2f}).",
             "reliability",
             caveat("reliability_alpha"),
         ),
@@ -99,6 +106,8 @@ def _data(study: Study) -> tuple[Block, ...]:
     responses = study.responses
     missing = 1 - responses.answered.mean(axis=0)
     empty = int((~responses.answered.any(axis=1)).sum())
+    options = responses.provenance.options
+    keys = "sample consensus" if "consensus" in options.get("keys", "") else options.get("keys", "none needed")
     rows = {
         "persons": f"{responses.n_persons:,}",
         "persons without any answer": f"{empty:,}",
@@ -106,57 +115,60 @@ def _data(study: Study) -> tuple[Block, ...]:
         "reverse-keyed items": f"{len(responses.reversed_items)}",
         "missing answers": f"{100 * (1 - responses.answered.mean()):.2f} % (highest: "
         f"{responses.item_ids[int(missing.argmax())]}, {100 * missing.max():.2f} %)",
+        "situational keys": keys,
         "source": responses.provenance.source,
-        "data hash": responses.provenance.data_hash,
+        "hash of the keyed answers": responses.provenance.data_hash,
         "bank": f"{study.bank.id} {study.bank.version}, content hash {study.bank.content_hash}",
     }
-    how = {k: v for k, v in responses.provenance.options.items() if k not in rows}
     return (
         Paragraph(study.bank.description),
-        TableBlock("The data", {"What": [*rows, *how], "Value": [*rows.values(), *how.values()]}, anchor="data-table"),
+        TableBlock("The data", {"What": list(rows), "Value": list(rows.values())}, anchor="data-table"),
     )
 
 
 def _keys(study: Study) -> tuple[Block, ...]:
     keys = [situational_key(item) for item in study.bank.situational]
-    table = {
+    table: Columns = {
         "Item": [k.item for k in keys],
         "Format": [k.format.replace("_", "/") for k in keys],
         "Best": [", ".join(k.best) for k in keys],
         "Worst": [", ".join(k.worst) for k in keys],
-        "Effectiveness of the options (1 to 5)": [
+        "Lead of the best": [_lead(k.effectiveness) for k in keys],
+        "Effectiveness (1 to 5)": [
             ", ".join(f"{o} {e:.2f}" for o, e in zip(k.options, k.effectiveness, strict=True)) for k in keys
         ],
         "Source": [k.source for k in keys],
     }
-    sources = {k.source.split(",")[0] for k in keys}
-    warnings = [caveat("sample_consensus_key")] if any("consensus" in s for s in sources) else [caveat("rational_key")]
-    credit = (
-        "Most/least items: one point each for naming the best option as most and the worst as least effective, minus "
-        "one point each for the opposite; codes 0 to 4."
-    )
+    consensus = any("consensus" in k.source for k in keys)
+    close = [k.item for k in keys if _lead(k.effectiveness) < CLOSE]
+    notes = [CREDIT]
+    if close:
+        notes.append(
+            f"Lead below {CLOSE:g}: {', '.join(close)}. Another sample may well name another best option there."
+        )
     return (
-        *(Callout("About these keys", text) for text in warnings),
-        TableBlock("Keys of the situational items", table, notes=(credit,), anchor="key-table"),
+        Callout("About these keys", caveat("sample_consensus_key" if consensus else "rational_key")),
+        TableBlock(
+            "Keys of the situational items", table, {"Lead of the best": NUMBERS}, tuple(notes), anchor="key-table"
+        ),
     )
+
+
+def _lead(effectiveness: tuple[float, ...]) -> float:
+    """Return how far the best option stands above the next one."""
+    first, second = sorted(effectiveness, reverse=True)[:2]
+    return first - second
 
 
 def _options(study: Study) -> tuple[Block, ...]:
     tables = [o.tables()["categories"] for o in study.options]
-    joined = {
-        name: [cell for t in tables for cell in t[name]] for name in ("item", "pick", "label", "n", "share", "rest_r")
-    }
-    columns = dict(zip(("Item", "Choice", "Option", "N", "Share", "r with rest"), joined.values(), strict=True))
+    names = {"item": "Item", "pick": "Choice", "label": "Option", "n": "N", "share": "Share", "rest_r": "r with rest"}
+    columns: Columns = {heading: [cell for t in tables for cell in t[name]] for name, heading in names.items()}
     note = "r with rest: point-biserial correlation of choosing the option with the mean of the scale's other items."
+    patterns = {"Share": "0.0 %", "r with rest": NUMBERS}
+    title = "Choices and their correlation with the other items"
     return (
-        TableBlock(
-            "Choices and their correlation with the other items",
-            columns,
-            {"Share": "0.0 %", "r with rest": NUMBERS},
-            (note,),
-            limit=80,
-            anchor="option-table",
-        ),
+        TableBlock(title, columns, patterns, (note,), limit=80, anchor="option-table"),
         *(_traces(study, option) for option in study.options[:TRACED]),
     )
 
@@ -167,7 +179,7 @@ def _traces(study: Study, option: OptionAnalysis) -> Block:
     rows = [row for row in option.options if row.pick == first]
     item = next(i for i in study.bank.situational if i.id == option.item)
     return option_trace_lines(
-        [f"group {row.group}" for row in rows],
+        [f"{row.group}" for row in rows],
         [row.label for row in rows],
         [row.share for row in rows],
         item=option.item,
@@ -177,7 +189,7 @@ def _traces(study: Study, option: OptionAnalysis) -> Block:
 
 def _check(study: Study) -> tuple[Block, ...]:
     names = list(study.check)
-    table = {
+    table: Columns = {
         "Scale": names,
         "Parameters": [len(study.check[n].parameters) for n in names],
         "Largest difference": [float(np.nanmax(np.abs(study.check[n].girth - study.check[n].native))) for n in names],

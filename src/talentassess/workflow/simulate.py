@@ -71,7 +71,8 @@ def simulate(
 def _draw(block: ItemBlock, theta: FloatArray, rng: np.random.Generator) -> CodeArray:
     cumulative = np.cumsum(np.exp(block.log_prob(theta)), axis=2)
     u = rng.random((len(theta), len(block.items), 1))
-    return np.minimum((u > cumulative).sum(axis=2), block.n_cat - 1).astype(np.int16)
+    drawn: CodeArray = np.minimum((u > cumulative).sum(axis=2), block.n_cat - 1).astype(np.int16)
+    return drawn
 
 
 def drawn_calibration(bank: ItemBank) -> Calibration:

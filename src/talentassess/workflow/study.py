@@ -154,7 +154,7 @@ def second_opinion(calibration: Calibration, responses: Responses) -> dict[str, 
     found = {}
     for scale in responses.scale_names:
         part = responses.select(responses.items_of(scale))
-        complete = part.take(part.answered.all(axis=1))
+        complete = part.take(np.flatnonzero(part.answered.all(axis=1)))
         observed = [len(np.unique(column)) for column in complete.x.T]
         if np.all(np.array(observed) == part.n_cat) and len(set(part.n_cat.tolist())) == 1:
             found[scale] = cross_check(calibrate(complete, _model_of(calibration, scale)), complete)
@@ -190,7 +190,8 @@ def rest_mean(responses: Responses, item: str, items: Sequence[str]) -> FloatArr
     known = ~np.isnan(scaled)
     total: FloatArray = np.nansum(scaled, axis=1)
     count = known.sum(axis=1)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    mean: FloatArray = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return mean
 
 
 def take_answers(answers: RawAnswers, n: int) -> RawAnswers:

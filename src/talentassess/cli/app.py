@@ -1,0 +1,50 @@
+"""The list of commands. Each imports what it needs when it runs, so that help appears at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from talentassess.cli import commands_content, commands_data, commands_people
+from talentassess.core.version import VERSION
+
+app = typer.Typer(
+    name="talentassess",
+    help="Psychometric engine for talent assessment: item analysis, item response models, norms, role matching.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+bank = typer.Typer(help="Check an item bank, or export the schemas of its files.", no_args_is_help=True)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"talentassess {VERSION} (E-step: NumPy)")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Psychometric engine for talent assessment: item analysis, item response models, norms, role matching."""
+
+
+app.command("demo")(commands_people.demo)
+app.command("items")(commands_content.items)
+app.command("analyze")(commands_data.analyze)
+app.command("calibrate")(commands_data.calibrate)
+app.command("score")(commands_data.score)
+app.command("norms")(commands_people.norms)
+app.command("profile")(commands_people.profile)
+app.command("match")(commands_people.match)
+app.command("pool")(commands_people.pool)
+app.command("report")(commands_content.report)
+bank.command("check")(commands_content.check)
+bank.command("schemas")(commands_content.schemas)
+app.add_typer(bank, name="bank")

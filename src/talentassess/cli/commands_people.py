@@ -1,0 +1,142 @@
+"""Commands on people and roles: demo, norms, profile, match, pool."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from talentassess.cli.console import emit_json, emit_tables, say, show_findings, show_table
+from talentassess.cli.reading import Json
+
+Scores = Annotated[Path, typer.Argument(help="Scores saved by 'talentassess score' (.json).")]
+Role = Annotated[str, typer.Argument(help="O*NET-SOC code or exact title, e.g. 43-4051.00.")]
+Norms = Annotated[
+    str, typer.Option("--norms", help="Norms: a shipped name or the folder written by 'talentassess norms'.")
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Of intervals and verdicts, between 0.5 and 1.")]
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for reports and saved results.")] = Path("out/demo"),
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer persons and fewer files: a look in seconds.")] = False,
+) -> None:
+    """Run both jobs: a study of real retail hires, and SIMULATED applicants against a real O*NET role."""
+    from talentassess.workflow.demo import run_demo
+
+    started = time.perf_counter()
+    written = run_demo(out, lambda message: say(f"{time.perf_counter() - started:6.1f} s  {message}"), quick=quick)
+    print(f"\nDone in {time.perf_counter() - started:.0f} seconds. Reports:")
+    for path in written:
+        print(f"  {path}")
+
+
+def norms(
+    scores: Scores,
+    population: Annotated[str, typer.Option("--population", help="The people the norms speak for.")],
+    sample: Annotated[str, typer.Option("--sample", help="How they were got, e.g. 'convenience sample of hires'.")],
+    collected_from: Annotated[str, typer.Option("--from", help="First date of collection, ISO 8601.")],
+    collected_to: Annotated[str, typer.Option("--to", help="Last date of collection, ISO 8601.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for card and table.")],
+    notes: Annotated[str, typer.Option("--notes", help="Limits a reader should know.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a norm table with its card from the scores of a norm sample."""
+    from talentassess.norming import fit_norms, norm_card, save_norms
+    from talentassess.workflow.artefacts import load_scores
+
+    loaded = load_scores(scores)
+    collected = (collected_from, collected_to)
+    card = norm_card(loaded, population=population, sample=sample, collected=collected, notes=notes)
+    table = fit_norms(loaded, card=card)
+    say(f"{table!r}\nSaved: {save_norms(table, out)}")
+    if as_json:
+        emit_tables(table)
+        return
+    show_table("Norm group", table.tables()["scales"])
+    show_findings(table.findings)
+
+
+def profile(
+    role: Annotated[str, typer.Argument(help="O*NET-SOC code, exact title, or words to search for with --search.")],
+    search: Annotated[
+        bool, typer.Option("--search", help="List the occupations whose titles hold these words.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what a role asks for in terms of the competencies, with importance, errors and required levels."""
+    from talentassess.matching import find_occupations, load_profile
+
+    if search:
+        found = find_occupations(role)
+        rows = {"code": [o.code for o in found], "title": [o.title for o in found]}
+        emit_json(rows) if as_json else show_table("Occupations", rows)
+        return
+    loaded = load_profile(role)
+    if as_json:
+        emit_tables(loaded)
+        return
+    requirements = dict(loaded.tables()["requirements"])
+    requirements.pop("elements", None)
+    show_table(f"{loaded.code} {loaded.title} (O*NET {loaded.version})", requirements)
+    print(f"Required levels: {loaded.policy.source}\n{loaded.attribution}")
+
+
+def match(
+    scores: Scores,
+    role: Role,
+    norms: Norms,
+    confidence: Confidence = 0.90,
+    as_json: Json = False,
+) -> None:
+    """Match candidates with a role: P(true >= required), ranks with intervals, and who cannot be told apart."""
+    from talentassess.matching import load_profile
+    from talentassess.matching import match as run
+    from talentassess.norming import load_norms
+    from talentassess.workflow.artefacts import load_scores
+
+    found = run(load_scores(scores), load_profile(role), norms=load_norms(norms), confidence=confidence)
+    if as_json:
+        emit_tables(found)
+        return
+    columns = found.tables()["candidates"]
+    names = (
+        "rank",
+        "rank_lower",
+        "rank_upper",
+        "person",
+        "composite",
+        "composite_se",
+        "p_meets_all",
+        "verdict",
+        "with_first",
+    )
+    order = sorted(range(len(columns["person"])), key=lambda i: int(str(columns["rank"][i])))
+    show_table(f"Candidates, {found.provenance.label}", {n: [columns[n][i] for i in order] for n in names})
+    print(f"{len(found.leading)} candidate(s) {found.leading_rule}.")
+    show_findings(found.findings)
+
+
+def pool(
+    scores: Scores,
+    role: Role,
+    norms: Norms,
+    out: Annotated[Path, typer.Option("--out", help="Report: .html, .pdf, .xlsx or .json.")],
+    confidence: Confidence = 0.90,
+    as_json: Json = False,
+) -> None:
+    """Compare a pool of applicants with a role and write the report."""
+    from talentassess.matching import load_profile
+    from talentassess.norming import load_norms
+    from talentassess.workflow.artefacts import load_scores
+    from talentassess.workflow.pool import compare_pool
+    from talentassess.workflow.report import report
+
+    compared = compare_pool(load_scores(scores), load_profile(role), load_norms(norms), confidence=confidence)
+    path = report(compared).save(out)
+    if as_json:
+        emit_tables(compared)
+        return
+    print(f"{compared!r}\nReport: {path}")

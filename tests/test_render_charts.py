@@ -1,6 +1,7 @@
 """Charts: the numbers in them, what their captions admit, and what they refuse."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -195,3 +196,9 @@ def test_dimension_without_items_has_no_information():
     wider = replace(calibration.latent, mean=np.zeros((1, 3)), cov=np.eye(3)[None])
     with pytest.raises(ReportError, match=r"No item measures the dimension 'Empty'"):
         charts.test_information(replace(calibration, latent=wider), "Empty")
+
+
+def test_the_line_of_the_keyed_option_is_heavier():
+    svg = draw(EVERY["trace"](None)).svg
+    # the theme's own line width once overrode the encoding, so the drawn chart is what counts
+    assert re.findall(r'aria-roledescription="line mark"[^>]*stroke-width="([\d.]+)"', svg) == ["3.6", "1.8"]

@@ -55,7 +55,7 @@
     const still = live.previousElementSibling;
     const spec = JSON.parse(script.textContent);
     live.hidden = false;
-    const draw = () => window.vegaEmbed(live, fitted(spec, live.clientWidth), { renderer: "svg", actions: false, tooltip: { theme: "light" } });
+    const draw = () => window.vegaEmbed(live, fitted(spec, live.clientWidth), { renderer: "svg", actions: false, logLevel: 1, tooltip: { theme: "light" } });
     draw().then(() => {
       still.style.display = "none";
       if ((spec.usermeta || {}).frame !== undefined) {

@@ -190,7 +190,7 @@ def above(z: FloatArray, z_cov: FloatArray, weight: FloatArray, weight_cov: Floa
 
 
 def verdicts(p: FloatArray, confidence: float) -> list[str]:
-    """Return a verdict per probability: meets (>= confidence), does not meet (<= 1 - confidence), else cannot tell."""
+    """Return a verdict per probability p (N,): meets (>= confidence), does not meet (<= 1 - confidence), or neither."""
     return [_verdict(float(value), confidence) for value in p]
 
 

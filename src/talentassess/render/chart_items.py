@@ -147,14 +147,13 @@ def option_trace_lines(
         raise ReportError(f"The chart needs one option per row; found {len(groups)} rows and {len(options)} options.")
     names = [f"{o} (key)" if o in keyed else o for o in options]
     columns: kit.Table = {"score group": groups, "option": names, "share": shares}
-    data = kit.records({**columns, "weight": [3.4 if o in keyed else 1.8 for o in options]})
     trends = [
         _trend(name, [s for n, s in zip(names, shares, strict=True) if n == name]) for name in dict.fromkeys(names)
     ]
     return FigureBlock(
         caption=f"Option trace lines of {item}: share of each score group that chose the option.",
         alt_text=f"Share of persons choosing each option of {item}, by score group. {' '.join(trends)}",
-        spec=kit.finish(_traces(data, list(dict.fromkeys(groups)), list(dict.fromkeys(names)))),
+        spec=kit.finish(_traces(columns, {f"{o} (key)" if o in keyed else o: o in keyed for o in options})),
         data_table=TableBlock(f"Option shares of {item}", columns, {"share": "0 %"}),
         anchor=slug(f"trace lines {item}"),
     )
@@ -164,17 +163,19 @@ def _trend(name: str, shares: list[float]) -> str:
     return f"Option {name}: {100 * shares[0]:.0f} percent in the lowest group, {100 * shares[-1]:.0f} in the highest."
 
 
-def _traces(data: alt.InlineData, groups: list[str], names: list[str]) -> kit.AnyChart:
+def _traces(columns: kit.Table, keyed: dict[str, bool]) -> kit.AnyChart:
+    names, groups = list(keyed), list(dict.fromkeys(columns["score group"]))
     pick = alt.selection_point(name="pick", fields=["option"], bind="legend")
     axis = alt.Axis(labelAngle=0)
     x = alt.X("score group:O", sort=groups, title="Score group, lowest to highest", axis=axis)
     y = alt.Y("share:Q", title="Chose the option (%)", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
     colour = alt.Color("option:N", title="Option", sort=names, scale=kit.colour_scale(names), legend=kit.line_legend())
     dash = alt.StrokeDash("option:N", title="Option", sort=names, scale=kit.dash_scale(names))
-    width = alt.StrokeWidth("weight:Q", scale=None)
+    weights = alt.Scale(domain=names, range=[3.6 if key else 1.8 for key in keyed.values()])
+    width = alt.StrokeWidth("option:N", title="Option", sort=names, scale=weights)
     clear = alt.when(pick).then(alt.value(1)).otherwise(alt.value(0.15))
     tooltip = ["score group:N", "option:N", alt.Tooltip("share:Q", format=".1%")]
-    lines = alt.Chart(data).mark_line(point=alt.OverlayMarkDef(size=55, filled=True))
+    lines = alt.Chart(kit.records(columns)).mark_line(point=alt.OverlayMarkDef(size=55, filled=True))
     chart: kit.AnyChart = lines.encode(x, y, colour, dash, width, opacity=clear, tooltip=tooltip).add_params(pick)
     return chart
 

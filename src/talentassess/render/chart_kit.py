@@ -53,7 +53,6 @@ def theme() -> Spec:
         "titleFontWeight": 600,
         "labelColor": INK,
         "titleColor": INK,
-        "symbolStrokeWidth": 2.2,
         "symbolSize": 120,
         "symbolOpacity": 1,
         "columns": 4,
@@ -67,7 +66,6 @@ def theme() -> Spec:
         "axisYQuantitative": {"tickCount": 6},
         "legend": legend,
         "view": {"stroke": None},
-        "line": {"strokeWidth": 2},
         "rule": {"strokeWidth": 1.5},
         "text": {"fontSize": 12, "color": INK},
         "range": {"category": list(PALETTE), "symbol": list(SHAPES)},
@@ -110,7 +108,7 @@ def finish_panels(chart: AnyChart, *, frame: float) -> Spec:
 
 def line_legend() -> alt.Legend:
     """Return a legend whose symbols are pieces of line, long enough to show their dash."""
-    return alt.Legend(symbolType="stroke", symbolSize=420, symbolStrokeWidth=2.4)
+    return alt.Legend(symbolType="stroke", symbolSize=420)
 
 
 def colour_scale(labels: Sequence[str]) -> alt.Scale:

@@ -143,7 +143,8 @@ def _probabilities(p: ArrayLike, rows: list[str], columns: list[str]) -> FloatAr
 def _heatmap(rows: list[str], columns: list[str], p: FloatArray) -> kit.AnyChart:
     data = kit.records({"person": np.repeat(rows, len(columns)), "competency": columns * len(rows), "p": p.ravel()})
     in_words = "split(datum.label, ' ')"  # one word per line, so that long names fit above their column
-    axis = alt.Axis(orient="top", labelAngle=0, labelLimit=120, labelExpr=in_words, domain=False, ticks=False)
+    room = 15 * max(name.count(" ") for name in columns) + 5
+    axis = alt.Axis(orient="top", labelAngle=0, labelLimit=120, labelExpr=in_words, labelPadding=room, ticks=False)
     x = alt.X("competency:N", sort=columns, title=None, axis=axis)
     y = alt.Y("person:N", sort=rows, title=None, axis=alt.Axis(domain=False, ticks=False))
     shade = alt.Color("p:Q", scale=alt.Scale(domain=[0, 1], range=list(SHADES)), legend=None)

@@ -41,6 +41,7 @@ class Styles:
 
     title: Format
     plain: Format
+    wrapped: Format
     soft: Format
     head: Format
     head_number: Format
@@ -67,6 +68,7 @@ def _styles(book: Workbook) -> Styles:
     return Styles(
         title=book.add_format(base | {"bold": True, "font_size": 16}),
         plain=book.add_format(base),
+        wrapped=book.add_format(base | {"text_wrap": True}),
         soft=book.add_format(base | {"font_color": "#4c5a6a"}),
         head=book.add_format(head),
         head_number=book.add_format(head | {"align": "right"}),
@@ -145,20 +147,20 @@ def _cover_lines(doc: ReportDoc, styles: Styles) -> Iterator[tuple[tuple[str, ..
     yield (doc.title,), styles.title
     yield (doc.subtitle,), styles.soft
     for line in doc.provenance:
-        yield ("Source", line), styles.plain
+        yield ("Source", "", line), styles.wrapped
     for line in doc.attributions:
-        yield ("Attribution", line), styles.soft
+        yield ("Attribution", "", line), styles.wrapped
     if doc.claims:
         yield (), styles.plain
         yield ("What the data say", "Rests on", "Claim and caveat"), styles.head
         labels = doc.labels()
         for number, claim in enumerate(doc.claims, 1):
-            yield (str(number), labels[claim.rests_on], f"{claim.sentence} {claim.caveat}"), styles.plain
+            yield (str(number), labels[claim.rests_on], f"{claim.sentence} {claim.caveat}"), styles.wrapped
     if doc.findings:
         yield (), styles.plain
         yield ("Finding", "Where", "What was found, and what to do"), styles.head
         for found in doc.findings:
-            yield (found.severity.value, found.where, f"{found.message} {found.remedy}"), styles.plain
+            yield (found.severity.value, found.where, f"{found.message} {found.remedy}"), styles.wrapped
 
 
 def _write_table(book: Workbook, sheet: Worksheet, entry: Sheet, simulated: bool, styles: Styles) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -215,14 +217,42 @@ def grouped(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _merged(group: list[Finding]) -> Finding:
+    """Return one finding for several: the same sentence once, with the range of the number that differs."""
     first = group[0]
     if len(group) == 1:
         return first
-    places = [f.where for f in group]
+    where = ", ".join(dict.fromkeys(f.where for f in group))
     texts = list(dict.fromkeys(f.message for f in group))
-    shown = texts[0] if len(texts) == 1 else " ".join(f"{f.where}: {f.message}" for f in group)
-    where = ", ".join(places) if len(texts) == 1 else f"{len(group)} of a kind"
-    return Finding(first.code, first.severity, where, shown, first.remedy)
+    if len(texts) == 1:
+        return replace(first, where=where)
+    common = _common_sentence(texts)
+    if common is None:
+        return replace(
+            first, where=f"{len(group)} of a kind", message=" ".join(f"{f.where}: {f.message}" for f in group)
+        )
+    return replace(first, where=where, message=common)
+
+
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+def _common_sentence(texts: list[str]) -> str | None:
+    """Return sentences that differ in one number only as one sentence with that number's range; None if they do not.
+
+    Examples
+    --------
+    >>> _common_sentence(["r is 0.05, below 0.20.", "r is 0.14, below 0.20.", "r is 0.11, below 0.20."])
+    'r is 0.05 to 0.14, below 0.20.'
+    """
+    if len({NUMBER.sub("#", text) for text in texts}) > 1:
+        return None
+    numbers = [NUMBER.findall(text) for text in texts]
+    differing = [k for k, column in enumerate(zip(*numbers, strict=True)) if len(set(column)) > 1]
+    if len(differing) != 1:
+        return None
+    ordered = sorted((row[differing[0]] for row in numbers), key=float)
+    place = list(NUMBER.finditer(texts[0]))[differing[0]]
+    return f"{texts[0][: place.start()]}{ordered[0]} to {ordered[-1]}{texts[0][place.end() :]}"
 
 
 def score_sections(scores: Scores) -> list[Section]:

@@ -66,12 +66,13 @@ def test_no_assert_no_broad_except():
         for node in ast.walk(tree):
             if isinstance(node, ast.Assert):
                 found.append(f"{where(path, node)}: assert")
-            if isinstance(node, ast.ExceptHandler):
-                broad = node.type is None or getattr(node.type, "id", "") == "Exception"
-                cleanup = getattr(node.type, "id", "") == "BaseException" and isinstance(node.body[-1], ast.Raise)
-                if broad or (getattr(node.type, "id", "") == "BaseException" and not cleanup):
-                    found.append(f"{where(path, node)}: broad except")
+            elif isinstance(node, ast.ExceptHandler) and is_broad(node):
+                found.append(f"{where(path, node)}: broad except")
     assert found == []
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or getattr(handler.type, "id", "") in ("Exception", "BaseException")
 
 
 def test_printing_is_for_the_command_line():

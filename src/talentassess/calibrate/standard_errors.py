@@ -61,10 +61,10 @@ def complete_information(problem: Problem, at: Evaluation) -> FloatArray:
     pieces: list[FloatArray] = []
     for block in at.blocks:
 
-        def gradient(shift: FloatArray, block: ItemBlock = block) -> FloatArray:
+        def moved_gradient(shift: FloatArray, block: ItemBlock = block) -> FloatArray:
             return item_gradient(replace(block, par=block.par + shift), counts, problem.starts, theta)
 
-        pieces += list(-_symmetric_derivative(gradient, block.par.shape[1]))
+        pieces += list(-_symmetric_derivative(moved_gradient, block.par.shape[1]))
     tie, n_free = problem.tie, problem.tie.n_free
     out = np.zeros((len(at.free), len(at.free)))
     by_items = (tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix).toarray()

@@ -22,9 +22,9 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             stream.write(data)
         os.chmod(temporary, 0o644)  # mkstemp makes it private; a report is meant to be passed on
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        if os.path.exists(temporary):  # only if the move did not happen
+            os.unlink(temporary)
     return path
 
 

@@ -12,7 +12,7 @@ import numpy as np
 Cell = str | int | float | bool | None
 
 MISSING, MINUS = "\u2013", "\u2212"  # en dash, minus sign
-FORMATS = "0, 0.0, 0.00 ..., 0,000, 0 %, 0.0 %, a leading + for signed numbers, p, text"
+FORMATS = "0, 0.0, 0.00 ..., 0,000, 0 %, 0.0 %, a leading + for signed numbers, p, chance, text"
 _PATTERN = re.compile(r"(?P<sign>\+?)0(?P<thousands>,000)?(?:\.(?P<digits>0+))?(?P<percent> %)?")
 
 
@@ -24,7 +24,7 @@ def is_format(pattern: str) -> bool:
     >>> is_format("0.00"), is_format("+0.0"), is_format("%.2f")
     (True, True, False)
     """
-    return pattern in {"p", "text", ""} or _PATTERN.fullmatch(pattern) is not None
+    return pattern in {"p", "chance", "text", ""} or _PATTERN.fullmatch(pattern) is not None
 
 
 def plain_cell(value: object) -> Cell:
@@ -59,7 +59,8 @@ def format_cell(cell: Cell, pattern: str = "") -> str:
     ----------
     cell : None is printed as an en dash.
     pattern : ``0.00`` two decimals; ``0 %`` and ``0.0 %`` take a proportion; ``0,000`` groups thousands; ``+0.0``
-        prints the sign of positive numbers too; ``p`` is a p value without leading zero; empty means whole numbers as
+        prints the sign of positive numbers too; ``p`` is a p value without leading zero; ``chance`` is a probability in
+        per cent that is never printed as 0 % or 100 %; empty means whole numbers as
         they are and decimals with two digits.
 
     Examples
@@ -75,7 +76,22 @@ def format_cell(cell: Cell, pattern: str = "") -> str:
         return cell
     if pattern == "p":
         return _p_value(cell)
+    if pattern == "chance":
+        return chance(cell)
     return _number(cell, pattern or ("0" if isinstance(cell, int) else "0.00"))
+
+
+def chance(p: float) -> str:
+    """Return a probability in whole per cent; short of certainty it never reads 0 % or 100 %.
+
+    Examples
+    --------
+    >>> chance(0.002), chance(0.41), chance(0.9993)
+    ('< 1 %', '41 %', '> 99 %')
+    """
+    if p < 0.01:
+        return "< 1 %"
+    return "> 99 %" if p > 0.99 else f"{100 * p:.0f} %"
 
 
 def _p_value(p: float) -> str:
@@ -107,6 +123,8 @@ def excel_format(pattern: str) -> str:
     """
     if pattern == "p":
         return '[<0.001]"< .001";.000'
+    if pattern == "chance":
+        return '[<0.01]"< 1 %";[>0.99]"> 99 %";0%'
     found = _PATTERN.fullmatch(pattern)
     if found is None:
         return "General"

@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import ReportError
+from talentassess.core.tabular import Columns
 from talentassess.render import chart_kit as kit
 from talentassess.render.blocks import FigureBlock, TableBlock, slug
+from talentassess.render.cells import chance
 
 SHADES = ("#f4f8fb", "#d3e5f0", "#9cc4de", "#2f76a5", "#0a466b")  # one hue, even steps of lightness
 TIED, OTHERS = "cannot be told apart from the best", "others"
@@ -123,7 +125,7 @@ def probability_heatmap(persons: Sequence[str], competencies: Sequence[str], p: 
         alt_text=f"{len(rows)} persons by {len(columns)} competencies; {sure} of them reach the level with a "
         "probability of 90 percent or more in every competency.",
         spec=kit.finish(_heatmap(rows[: kit.SHOWN], columns, table[: kit.SHOWN]), row=22),
-        data_table=TableBlock("Probability of reaching the required level", behind, dict.fromkeys(columns, "0 %")),
+        data_table=TableBlock("Probability of reaching the required level", behind, dict.fromkeys(columns, "chance")),
         anchor="probability-of-reaching-the-level",
     )
 
@@ -141,17 +143,19 @@ def _probabilities(p: ArrayLike, rows: list[str], columns: list[str]) -> FloatAr
 
 
 def _heatmap(rows: list[str], columns: list[str], p: FloatArray) -> kit.AnyChart:
-    data = kit.records({"person": np.repeat(rows, len(columns)), "competency": columns * len(rows), "p": p.ravel()})
+    words = ["" if np.isnan(value) else chance(float(value)) for value in p.ravel()]
+    cells_of: Columns = {"person": np.repeat(rows, len(columns)), "competency": columns * len(rows), "p": p.ravel()}
+    data = kit.records({**cells_of, "chance": words})
     in_words = "split(datum.label, ' ')"  # one word per line, so that long names fit above their column
     room = 15 * max(name.count(" ") for name in columns) + 5
     axis = alt.Axis(orient="top", labelAngle=0, labelLimit=120, labelExpr=in_words, labelPadding=room, ticks=False)
     x = alt.X("competency:N", sort=columns, title=None, axis=axis)
     y = alt.Y("person:N", sort=rows, title=None, axis=alt.Axis(domain=False, ticks=False))
     shade = alt.Color("p:Q", scale=alt.Scale(domain=[0, 1], range=list(SHADES)), legend=None)
-    tooltip = ["person:N", "competency:N", alt.Tooltip("p:Q", title="Probability", format=".1%")]
+    tooltip = ["person:N", "competency:N", alt.Tooltip("chance:N", title="Probability")]
     cells = alt.Chart().mark_rect(stroke="white", strokeWidth=2).encode(x, y, shade, tooltip=tooltip)
     ink = alt.when("datum.p > 0.66").then(alt.value("white")).otherwise(alt.value(kit.INK))
-    text = alt.Chart().mark_text(fontSize=11.5).encode(x, y, color=ink, text=alt.Text("p:Q", format=".0%"))
+    text = alt.Chart().mark_text(fontSize=11.5).encode(x, y, color=ink, text=alt.Text("chance:N"))
     return alt.layer(cells, text, data=data)
 
 

@@ -17,7 +17,7 @@ from talentassess.render.wording import caveat
 from talentassess.workflow.pool import PoolComparison
 from talentassess.workflow.report_parts import NUMBERS, formats, grouped, norm_sections, plain_name, rename
 
-CHANCE = "0 %"  # of probabilities: whole per cents are as fine as their Monte-Carlo error
+CHANCE = "chance"  # never 0 % or 100 %
 SHOWN = 30  # candidates in charts and in tables on a page
 
 

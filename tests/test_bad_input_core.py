@@ -198,7 +198,7 @@ def test_simulating_nobody_or_with_the_wrong_truth():
 def test_saved_files_that_are_not_what_they_say(tmp_path):
     calibration = calibrate(counted("lsat6.csv"), "2pl")
     path = save(calibration, tmp_path / "calibration.json")
-    with pytest.raises(ArtefactError, match=r"holds 'talentassess/calibration/1'; a scores"):
+    with pytest.raises(ArtefactError, match=r"holds a calibration \(version 1\)\. Needed here: scores"):
         load_scores(path)
     content = json.loads(path.read_text())
     content["loglik"] = -1.0

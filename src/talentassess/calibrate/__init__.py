@@ -8,26 +8,32 @@ from dataclasses import replace
 import numpy as np
 
 from talentassess.calibrate.assemble import Fit, join_fits
-from talentassess.calibrate.audit import audit_after, audit_before, check_estimable
+from talentassess.calibrate.audit import audit_after, audit_before, check_estimable, count_parameters
 from talentassess.calibrate.constraints import Constraint, Equal, Fixed
 from talentassess.calibrate.inputs import (
+    Settings,
     anchor_constraints,
-    check_items,
+    check_anchors,
+    check_constraints,
     concerning,
     group_labels,
     name_dimensions,
     name_models,
 )
-from talentassess.calibrate.optimise import Progress, maximise
+from talentassess.calibrate.optimise import Path, Progress, maximise
 from talentassess.calibrate.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibrate.problem import Problem, build_problem
 from talentassess.calibrate.standard_errors import covariance
 from talentassess.core.calibration import Calibration
+from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ModelError
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
 __all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
+
+
+GRID_ROUNDS = 5  # each lets the estimates move once more; two are usual where one is needed
 
 
 def _silent(progress: Progress) -> None:
@@ -90,61 +96,96 @@ def calibrate(
     >>> calibration.status.value, calibration.n_free
     ('converged', 15)
     """
+    settings = Settings(
+        name_models(responses, model),
+        group_labels(responses, groups),
+        anchors,
+        tuple(constraints) if isinstance(constraints, Sequence) else (constraints,),
+        priors,
+        se,
+        tol,
+        max_steps,
+    )
+    parts = name_dimensions(responses, dimensions)
     if engine == "girth":
-        from talentassess.calibrate.girth_engine import calibrate_with_girth
+        from talentassess.calibrate.girth_engine import calibrate_with_girth, refuse_settings
 
+        refuse_settings(settings)
         return calibrate_with_girth(responses, model, dimensions)
     if engine != "native":
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
-    models = name_models(responses, model)
-    check_items(constraints, responses)
-    labels = group_labels(responses, groups)
-    fits = []
-    for name, items in name_dimensions(responses, dimensions).items():
+    check_constraints(settings, responses, parts)
+    problems = _problems(responses, parts, settings)
+    return join_fits(responses, _fit_all(problems, settings, progress), settings.options())
+
+
+def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:
+    """Set up one problem per dimension; priors that would act on nothing raise ``ModelError``."""
+    anchors: Calibration | None = settings.anchors
+    held: tuple[str, ...] = ()
+    if anchors is not None:
+        held = check_anchors(anchors, responses, settings.models)
+    problems = {}
+    for name, items in parts.items():
         part = responses.select(items)
-        check_estimable(part)
-        problem = build_problem(
+        check_estimable(part, held)
+        anchored = anchors is not None and any(item in held for item in items)
+        constraints = concerning(settings.constraints, items)
+        if anchors is not None:
+            constraints += anchor_constraints(anchors, part, settings.models)
+        problems[name] = build_problem(
             part,
-            models,
-            groups=labels,
-            anchored=anchors is not None,
-            constraints=[*concerning(constraints, items), *anchor_constraints(anchors, part)],
-            priors=priors,
+            settings.models,
+            groups=settings.labels,
+            anchored=anchored,
+            constraints=constraints,
+            priors=settings.priors,
         )
-        fits.append(_fit(problem, name, se, tol, max_steps, progress))
-    return join_fits(responses, fits, _options(model, se, tol, labels, anchors))
+    free = {name for problem in problems.values() for name in problem.tie.param_names}
+    idle = [name for name in settings.priors or {} if name not in free]
+    if idle:
+        raise ModelError(f"The prior on '{idle[0]}' has nothing to act on: the parameter is fixed or part of a design.")
+    return problems
 
 
-def _fit(
-    problem: Problem,
-    name: str,
-    se: str | None,
-    tol: float,
-    max_steps: int,
-    progress: Callable[[Progress], None],
-) -> Fit:
-    before = audit_before(problem, name)
-    path = maximise(problem, tol=tol, max_steps=max_steps, report=progress, dimension=name)
-    cov = covariance(problem, path.last, se, path.at_bound)
+def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Callable[[Progress], None]) -> list[Fit]:
+    """Fit the dimensions one by one; after an interrupt the rest stay at their starting values and say so."""
+    fits: list[Fit] = []
+    for name, problem in problems.items():
+        stopped = any(fit.status is Status.INTERRUPTED for fit in fits)
+        path = maximise(
+            problem, tol=settings.tol, max_steps=1 if stopped else settings.max_steps, report=progress, dimension=name
+        )
+        path = replace(path, status=Status.INTERRUPTED) if stopped else _on_suited_grid(path, settings, progress, name)
+        fits.append(_finish(name, path, settings))
+    return fits
+
+
+def _on_suited_grid(path: Path, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
+    """Go on from the estimates on a wider or finer grid as long as they ask for one."""
+    for _ in range(GRID_ROUNDS):
+        nodes = suited_grid(path.last.blocks, path.last.mean, path.last.sd)
+        if len(nodes) == len(path.problem.nodes) or path.status is Status.INTERRUPTED:
+            break
+        again = maximise(
+            replace(path.problem, nodes=nodes),
+            tol=settings.tol,
+            max_steps=settings.max_steps,
+            report=progress,
+            dimension=name,
+            start=path.last.free,
+        )
+        path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
+    return path
+
+
+def _finish(name: str, path: Path, settings: Settings) -> Fit:
+    problem = path.problem
+    cov = covariance(problem, path.last, settings.se, path.at_bound)
+    counted = count_parameters(problem, name)
+    if (cov is None or counted) and path.status is Status.CONVERGED:
+        path = replace(path, status=Status.NOT_IDENTIFIED)
     if cov is None:
         cov = np.full((len(path.last.free),) * 2, np.nan)
-        status = Status.NOT_IDENTIFIED if path.status is Status.CONVERGED else path.status
-        path = replace(path, status=status)
-    errors = np.sqrt(np.diag(cov))
-    return Fit(name, problem, path, cov, path.status, before + audit_after(problem, path, errors, name))
-
-
-def _options(
-    model: str | Mapping[str, str],
-    se: str | None,
-    tol: float,
-    labels: tuple[str, ...] | None,
-    anchors: Calibration | None,
-) -> dict[str, str]:
-    name = model if isinstance(model, str) else "/".join(sorted(set(model.values())))
-    options = {"model": name, "engine": "native", "se": str(se), "tol": f"{tol:g}", "nodes": "61 on -6..6"}
-    if labels is not None:
-        options["groups"] = ", ".join(dict.fromkeys(labels))
-    if anchors is not None:
-        options["anchors"] = anchors.provenance.data_hash
-    return options
+    audit = [*audit_before(problem, name), *counted, *audit_after(problem, path, cov, name, settings.se)]
+    return Fit(name, problem, path, cov, path.status, audit)

@@ -105,7 +105,8 @@ def _block_diagonal(parts: list[FloatArray]) -> FloatArray:
 
 
 def _worst(statuses: list[Status]) -> Status:
-    return next((status for status in statuses if not status.ok), Status.CONVERGED)
+    order = (Status.NON_FINITE, Status.NOT_IDENTIFIED, Status.INTERRUPTED, Status.MAX_STEPS, Status.STALLED)
+    return next((s for s in (*order, Status.AT_BOUND) if s in statuses), Status.CONVERGED)
 
 
 def _separate(fits: list[Fit]) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,18 +14,24 @@ from talentassess.calibrate.optimise import Path
 from talentassess.calibrate.problem import Problem, rest_correlation
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import CalibrationError
-from talentassess.core.quadrature import LIMIT, grid
+from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
 from talentassess.core.status import Finding, Severity, Status
 
 FEW_ANSWERS = 10  # per category: below this a threshold's standard error is of the order of a logit
+SMALL_GROUP = 30  # persons
 STEEP_SLOPE = 4.0  # logits: in practice the sign of two items that say the same thing, or of too little data
 
 
-def check_estimable(responses: Responses) -> None:
-    """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them."""
+def check_estimable(responses: Responses, held: Sequence[str] = ()) -> None:
+    """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them.
+
+    Items whose parameters are ``held`` by anchors need not vary.
+    """
     problems = []
     for j, item in enumerate(responses.item_ids):
+        if item in held:
+            continue
         seen = np.unique(responses.x[responses.answered[:, j], j])
         if len(seen) == 0:
             problems.append(f"item '{item}': nobody answered it")
@@ -61,7 +68,7 @@ def audit_before(problem: Problem, dimension: str) -> list[Finding]:
                 "Nothing to do; their scores will say that they rest on no answers.",
             )
         )  # fmt: skip
-    return findings + _disconnected(responses, dimension)
+    return findings + _small_groups(problem) + _disconnected(problem, dimension)
 
 
 def _rare_categories(responses: Responses, j: int) -> list[Finding]:
@@ -88,24 +95,58 @@ def _rare_categories(responses: Responses, j: int) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _disconnected(responses: Responses, dimension: str) -> list[Finding]:
+def _small_groups(problem: Problem) -> list[Finding]:
+    """Look at the size of each group; a group without any answers has no place on the scale and is refused."""
+    sizes = np.bincount(problem.patterns.group, problem.patterns.weight, minlength=len(problem.groups))
+    empty = [group for group, n in zip(problem.groups, sizes, strict=True) if n == 0]
+    if empty:
+        raise CalibrationError(f"Nobody in group(s) {', '.join(empty)} answered these items. Leave the group out.")
+    return [
+        Finding(
+            "small_group", Severity.WARNING, group, f"Only {n:g} persons answered.",
+            "Its mean and standard deviation are uncertain: read them with their standard errors.",
+        )
+        for group, n in zip(problem.groups, sizes, strict=True)
+        if len(problem.groups) > 1 and n < SMALL_GROUP
+    ]  # fmt: skip
+
+
+def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
+    responses = problem.responses
     answered = sparse.csr_array(responses.answered.astype(np.float64))
+    several = len(problem.groups) > 1
     n_parts, part = connected_components(answered.T @ answered, directed=False)
     if n_parts == 1:
         return []
     example = [responses.item_ids[int(np.flatnonzero(part == p)[0])] for p in range(min(n_parts, 4))]
     return [
         Finding(
-            "disconnected", Severity.WARNING, dimension,
+            "disconnected", Severity.PROBLEM if several else Severity.WARNING, dimension,
             f"The items fall into {n_parts} sets that no person answered across (e.g. {' | '.join(example)}).",
             "Their metrics agree only if the groups are equally able at random; add common items or anchors.",
         )
     ]  # fmt: skip
 
 
-def audit_after(problem: Problem, path: Path, se: FloatArray, dimension: str) -> list[Finding]:
-    """Look at the estimates: status, bounds, steep or negative slopes, large errors (se (F,)), priors, the grid."""
+def count_parameters(problem: Problem, dimension: str) -> list[Finding]:
+    """Find out whether there are more free values than the answer patterns could ever determine."""
+    n_free = sum(prior is None for prior in problem.priors) + int(problem.free_mean.sum() + problem.free_sd.sum())
+    log_patterns = float(np.log(problem.responses.n_cat.astype(np.float64)).sum())
+    if log_patterns > np.log(1e9) or n_free <= len(problem.groups) * (np.exp(log_patterns) - 1):
+        return []
+    return [
+        Finding(
+            "more_parameters_than_data", Severity.PROBLEM, dimension,
+            f"{n_free} parameters are estimated from {np.exp(log_patterns):.0f} possible answer patterns.",
+            "Add items, or fix parameters (e.g. model='rasch'); the estimates are one of many that fit equally well.",
+        )
+    ]  # fmt: skip
+
+
+def audit_after(problem: Problem, path: Path, cov: FloatArray, dimension: str, method: str | None) -> list[Finding]:
+    """Look at the estimates: status, bounds, slopes, errors (cov (F, F)), priors, weights, the grid."""
     findings = []
+    se = np.sqrt(np.maximum(np.diag(cov), 0.0))
     if not path.status.ok:
         findings.append(
             Finding("status", Severity.PROBLEM, dimension, f"The estimation {_ended(path.status)}.", path.status.remedy)
@@ -127,7 +168,33 @@ def audit_after(problem: Problem, path: Path, se: FloatArray, dimension: str) ->
                 "The data say little about them; do not interpret them singly.",
             )
         )  # fmt: skip
-    return findings + _node_doubling(problem, path.last, dimension)
+    return findings + _about_errors(problem, method, dimension) + _node_doubling(problem, path.last, dimension)
+
+
+def _about_errors(problem: Problem, method: str | None, dimension: str) -> list[Finding]:
+    findings = []
+    if method is None:
+        findings.append(
+            Finding(
+                "identification_not_checked", Severity.NOTE, dimension,
+                "Without standard errors, identification was not checked.", "Use se='oakes' before relying on it.",
+            )
+        )  # fmt: skip
+    if method in ("crossprod", "sandwich") and problem.pseudo.any():
+        findings.append(
+            Finding(
+                "errors_unknown", Severity.WARNING, dimension,
+                f"Items with an unused category have no standard errors under se='{method}'.", "Use se='oakes'.",
+            )
+        )  # fmt: skip
+    if problem.responses.weight is not None and method in ("oakes", "crossprod"):
+        findings.append(
+            Finding(
+                "weights_as_counts", Severity.NOTE, dimension,
+                "The weights were taken as numbers of persons.", "For sampling weights use se='sandwich'.",
+            )
+        )  # fmt: skip
+    return findings
 
 
 def _ended(status: Status) -> str:
@@ -161,33 +228,35 @@ def _slopes(problem: Problem, at: Evaluation) -> list[Finding]:
 
 def _priors_in_force(problem: Problem, dimension: str) -> list[Finding]:
     named = sorted({name for name, prior in zip(problem.tie.param_names, problem.priors, strict=True) if prior})
+    findings = []
     if named:
-        return [
+        findings.append(
             Finding(
                 "priors", Severity.NOTE, dimension, f"Priors are in force on: {', '.join(named)}.",
                 "The estimates are posterior modes; pass priors={} for plain maximum likelihood.",
             )
-        ]  # fmt: skip
-    if "guessing" in problem.tie.param_names:
-        return [
+        )  # fmt: skip
+    if "guessing" in set(problem.tie.param_names) - set(named):
+        findings.append(
             Finding(
                 "guessing_without_prior", Severity.WARNING, dimension,
                 "Guessing parameters are estimated without a prior.",
                 "They are seldom determined by the data alone; leave priors at its default.",
             )
-        ]  # fmt: skip
-    return []
+        )  # fmt: skip
+    return findings
 
 
 def _node_doubling(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
     """Compare with a grid twice as fine and one third wider: what the quadrature costs in log-likelihood."""
-    finer = evaluate(replace(problem, nodes=grid(8 * (len(problem.nodes) - 1) // 3 + 1, LIMIT * 4 / 3)), at.free)
+    limit = float(problem.nodes[-1])
+    finer = evaluate(replace(problem, nodes=grid(8 * (len(problem.nodes) - 1) // 3 + 1, limit * 4 / 3)), at.free)
     gap = abs(finer.loglik - at.loglik) if finer is not None else np.inf
     serious = gap > 1e-2
     return [
         Finding(
-            "node_doubling", Severity.WARNING if serious else Severity.NOTE, dimension,
+            "node_doubling", Severity.PROBLEM if serious else Severity.NOTE, dimension,
             f"A quadrature grid twice as fine and a third wider changes the log-likelihood by {gap:.1e}.",
-            "The scale is too steep or too wide for it: look for duplicate items." if serious else "It is fine enough.",
+            "The scale is too steep or wide for any grid: look for duplicates." if serious else "It is fine enough.",
         )
     ]  # fmt: skip

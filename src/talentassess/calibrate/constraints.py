@@ -28,13 +28,31 @@ class Fixed:
     value: float
     items: tuple[str, ...] | None = None
 
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.value):
+            raise ModelError(f"Fixed('{self.param}', ...) needs a finite value; found {self.value}.")
+        object.__setattr__(self, "items", _item_list("Fixed", self.items, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """Estimate one common value of a parameter for some items, or for all that have it."""
+    """Estimate one common value of a parameter for some items, or for all that have it (dimension by dimension)."""
 
     param: str
     items: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items", _item_list("Equal", self.items, 2))
+
+
+def _item_list(kind: str, items: Sequence[str] | None, least: int) -> tuple[str, ...] | None:
+    if items is None:
+        return None
+    if isinstance(items, str):
+        raise ModelError(f"{kind}(items=...) takes a list of item ids; found the single text '{items}'.")
+    if len(set(items)) < least:
+        raise ModelError(f"{kind}(items=...) needs at least {least} item(s); found {len(set(items))}.")
+    return tuple(items)
 
 
 Constraint = Fixed | Equal
@@ -60,19 +78,15 @@ class Entries:
         ends = np.cumsum([j * p for j, p in self.sizes])
         return [part.reshape(size) for part, size in zip(np.split(stacked, ends[:-1]), self.sizes, strict=True)]
 
-    def where(self, param: str, items: tuple[str, ...] | None) -> BoolArray:
-        """Return (T,) True at the entries a constraint means; nothing found raises ``ModelError``."""
-        chosen = None if items is None else set(items)
-        found = np.array(
+    def where(self, constraint: Constraint) -> IntArray:
+        """Return the positions of the entries a constraint means; none if the form has no such parameter."""
+        chosen = None if constraint.items is None else set(constraint.items)
+        return np.flatnonzero(
             [
-                p.name == param and (chosen is None or item in chosen)
+                p.name == constraint.param and (chosen is None or item in chosen)
                 for item, p in zip(self.items, self.params, strict=True)
             ]
         )
-        if not found.any():
-            names = dict.fromkeys(p.name for p in self.params)
-            raise ModelError(f"No item has a parameter '{param}' to constrain; there are: {', '.join(names)}.")
-        return found
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,80 +130,88 @@ def tie_parameters(
     blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries, constraints: Sequence[Constraint]
 ) -> TieMap:
     """Build the linear map from the variants' own constraints and the user's; contradictions raise ``ModelError``."""
-    matrix, offset = _variant_ties(blocks, variants, entries)
-    for constraint in constraints:
-        rows = np.flatnonzero(entries.where(constraint.param, constraint.items))
-        matrix, offset = _apply(matrix, offset, rows, constraint)
+    matrix, offset, designed = _stack_designs(blocks, variants, entries)
+    for constraint in [*_variant_constraints(blocks, variants, entries), *constraints]:
+        matrix, offset = _apply(matrix, offset, entries.where(constraint), constraint)
     used = np.flatnonzero(np.abs(matrix).sum(axis=0) > 0)
-    return _describe(sparse.csr_array(matrix[:, used]), offset, entries)
+    return _describe(sparse.csc_array(matrix[:, used]), offset, entries, designed)
 
 
-def _variant_ties(
+def _stack_designs(
     blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries
-) -> tuple[sparse.csc_array, FloatArray]:
-    designs, offsets = [], []
+) -> tuple[sparse.csc_array, FloatArray, BoolArray]:
+    """Return the map before any tie (the variants' designs, else the identity), and which rows are designed."""
+    designs, offsets, designed = [], [], []
     for (n_items, n_params), block, variant in zip(entries.sizes, blocks, variants, strict=True):
+        design, offset = np.eye(n_items * n_params), np.zeros(n_items * n_params)
         if variant.design is not None:
             design, offset = variant.design(n_items, block.n_cat)
-            design = sparse.csc_array(design)
-        else:
-            names = [p.name for p in block.model.params(block.n_cat, len(block.dims))]
-            design, offset = _simple_design(variant, names, n_items, n_params)
         designs.append(sparse.csc_array(design))
         offsets.append(offset)
-    return sparse.csc_array(sparse.block_diag(designs, format="csc")), np.concatenate(offsets)
+        designed.append(np.full(n_items * n_params, variant.design is not None))
+    stacked = sparse.csc_array(sparse.block_diag(designs, format="csc"))
+    return stacked, np.concatenate(offsets), np.concatenate(designed)
 
 
-def _simple_design(
-    variant: Variant, names: list[str], n_items: int, n_params: int
-) -> tuple[sparse.csc_array, FloatArray]:
-    size = n_items * n_params
-    matrix, offset = sparse.csc_array(sparse.eye_array(size)), np.zeros(size)
-    constraints: list[Constraint] = [Fixed(name, value) for name, value in variant.fixed.items()]
-    constraints += [Equal(name) for name in variant.tied]
-    for constraint in constraints:
-        rows = np.flatnonzero(np.tile([name == constraint.param for name in names], n_items))
-        matrix, offset = _apply(matrix, offset, rows, constraint)
-    return sparse.csc_array(matrix[:, np.flatnonzero(np.abs(matrix).sum(axis=0) > 0)]), offset
+def _variant_constraints(
+    blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries
+) -> list[Constraint]:
+    """Return what the variants fix or tie; items of one variant share a value whatever their number of categories."""
+    rows = np.concatenate([[0], np.cumsum([j * p for j, p in entries.sizes])])
+    members: dict[str, list[str]] = {}
+    for k, block in enumerate(blocks):
+        members.setdefault(block.variant, []).extend(dict.fromkeys(entries.items[rows[k] : rows[k + 1]]))
+    found: list[Constraint] = []
+    for name, variant in {b.variant: v for b, v in zip(blocks, variants, strict=True)}.items():
+        found += [Fixed(param, value, tuple(members[name])) for param, value in variant.fixed.items()]
+        if len(members[name]) > 1:
+            found += [Equal(param, tuple(members[name])) for param in variant.tied]
+    return found
 
 
 def _apply(
     matrix: sparse.csc_array, offset: FloatArray, rows: IntArray, constraint: Constraint
 ) -> tuple[sparse.csc_array, FloatArray]:
     part = sparse.coo_array(sparse.csr_array(matrix)[rows, :])
+    free = np.unique(part.coords[0])
+    held = np.setdiff1d(np.arange(len(rows)), free)
+    if isinstance(constraint, Fixed):
+        if not np.allclose(offset[rows[held]], constraint.value):
+            raise ModelError(f"'{constraint.param}' is already fixed at another value: leave the constraint out.")
+    elif len(held):
+        raise ModelError(f"'{constraint.param}' is already fixed for some items: it cannot be estimated as equal.")
+    if np.any(part.data != 1.0) or part.nnz != len(free):
+        raise ModelError(f"'{constraint.param}' follows the design of its model and cannot be constrained further.")
     columns = np.unique(part.coords[1])
-    if np.any(part.data != 1.0) or len(np.unique(part.coords[0])) < len(rows):
-        raise ModelError(f"'{constraint.param}' is already fixed or follows its model's design: leave it out.")
     merge = sparse.lil_array(sparse.eye_array(matrix.shape[1]))
     merge[columns, columns] = 0.0
     if isinstance(constraint, Fixed):
-        if sparse.csc_array(matrix[:, columns]).nnz > len(rows):
+        if sparse.csc_array(matrix[:, columns]).nnz > part.nnz:
             raise ModelError(f"'{constraint.param}' is tied to other items: it cannot be fixed for some of them only.")
         offset = offset.copy()
         offset[rows] = constraint.value
-    else:
+    elif len(columns):
         merge[columns, columns[0]] = 1.0
     return sparse.csc_array(matrix @ sparse.csc_array(merge)), offset
 
 
-def _describe(matrix: sparse.csr_array, offset: FloatArray, entries: Entries) -> TieMap:
-    by_column = sparse.csc_array(matrix)
+def _describe(matrix: sparse.csc_array, offset: FloatArray, entries: Entries, designed: BoolArray) -> TieMap:
+    """Name each free value and give it bounds: those of its parameter, or none where it is part of a design."""
     names, kinds, lower, upper = [], [], [], []
     for column in range(matrix.shape[1]):
-        rows = by_column.indices[by_column.indptr[column] : by_column.indptr[column + 1]]
-        coefficients = by_column.data[by_column.indptr[column] : by_column.indptr[column + 1]]
+        rows = matrix.indices[matrix.indptr[column] : matrix.indptr[column + 1]]
         params = [entries.params[row] for row in rows]
         items = list(dict.fromkeys(entries.items[row] for row in rows))
-        alone = len({p.name for p in params}) == 1 and bool(np.all(coefficients == 1.0))
+        alone = not designed[rows].any()
         kinds.append(params[0].name if alone else "")
-        names.append(_name(items, params, alone, column))
+        names.append(_name(items, params[0], alone))
         lower.append(max(p.lower for p in params) if alone else -np.inf)
         upper.append(min(p.upper for p in params) if alone else np.inf)
-    return TieMap(matrix, offset, tuple(names), np.array(lower), np.array(upper), tuple(kinds))
+    return TieMap(sparse.csr_array(matrix), offset, tuple(names), np.array(lower), np.array(upper), tuple(kinds))
 
 
-def _name(items: list[str], params: list[Param], alone: bool, column: int) -> str:
+def _name(items: list[str], param: Param, alone: bool) -> str:
     if len(items) == 1:
-        return f"{items[0]}.{params[0].name}" if alone else f"{items[0]}.location"
-    shared = params[0].name if alone else f"step{column + 1}"
-    return f"{shared} (common to {len(items)} items)"
+        return f"{items[0]}.{param.name}" if alone else f"{items[0]}.location"
+    shared = param.name if alone else param.name.replace("intercept", "step")
+    return f"{shared} (common to {len(items)} items: {items[0]} ... {items[-1]})"

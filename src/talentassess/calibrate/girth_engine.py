@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from talentassess.calibrate.audit import check_estimable
-from talentassess.calibrate.inputs import name_dimensions, name_models
+from talentassess.calibrate.inputs import Settings, name_dimensions, name_models
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import CalibrationError, ModelError
@@ -64,6 +64,19 @@ def calibrate_with_girth(
             options={"model": name, "engine": "girth 0.8"},
         ),
     )
+
+
+def refuse_settings(settings: Settings) -> None:
+    """Refuse what girth does not know instead of ignoring it; raises ``ModelError`` naming the arguments."""
+    given = {
+        "groups": settings.labels is not None,
+        "anchors": settings.anchors is not None,
+        "constraints": bool(settings.constraints),
+        "priors": bool(settings.priors),
+    }
+    named = [name for name, is_given in given.items() if is_given]
+    if named:
+        raise ModelError(f"engine='girth' does not know {', '.join(named)}; leave that out or use engine='native'.")
 
 
 def _check_guards(responses: Responses) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from talentassess.calibrate.constraints import Constraint, Fixed
+from talentassess.calibrate.constraints import Constraint, Equal, Fixed
+from talentassess.calibrate.priors import Prior
+from talentassess.calibrate.standard_errors import METHODS
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import CalibrationError, ModelError
+from talentassess.core.model import Param
 from talentassess.core.responses import Responses
 from talentassess.models import find_model
+
+LOOSEST = 1e-2  # a looser tolerance would call the starting values converged
 
 
 def name_models(responses: Responses, model: str | Mapping[str, str]) -> dict[str, str]:
@@ -47,22 +52,111 @@ def group_labels(responses: Responses, groups: bool | Sequence[str]) -> tuple[st
     """Return (N,) group labels, or None for one population; missing or too few labels raise ``CalibrationError``."""
     if groups is False:
         return None
-    labels = responses.group if groups is True else tuple(str(g) for g in groups)
+    if isinstance(groups, str):
+        raise CalibrationError("groups must be True or one label per person; found a single text.")
+    labels = responses.group if groups is True else tuple(groups)
     if labels is None:
         raise CalibrationError(
             "groups=True needs group labels: name the column in ta.read_responses(..., group='...')."
         )
     if len(labels) != responses.n_persons:
         raise CalibrationError(f"groups has {len(labels)} labels for {responses.n_persons} persons: give each one.")
-    return labels
+    missing = [p for p, g in zip(responses.person_ids, labels, strict=True) if g is None or str(g).strip() == ""]
+    if missing:
+        raise CalibrationError(f"{len(missing)} person(s) have no group, e.g. '{missing[0]}'. Give each a label.")
+    return tuple(str(g) for g in labels)
 
 
-def check_items(constraints: Sequence[Constraint], responses: Responses) -> None:
-    """Refuse constraints on items that are not there; raises ``ModelError`` naming them."""
-    for constraint in constraints:
-        unknown = [item for item in constraint.items or () if item not in responses.item_ids]
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a calibration was asked for, checked.
+
+    Attributes
+    ----------
+    models : item id -> model name.
+    labels : (N,) group labels, or None for one population.
+    anchors, constraints, priors, se, tol, max_steps : as in ``calibrate``.
+    """
+
+    models: Mapping[str, str]
+    labels: tuple[str, ...] | None
+    anchors: Calibration | None
+    constraints: tuple[Constraint, ...]
+    priors: Mapping[str, Prior] | None
+    se: str | None
+    tol: float
+    max_steps: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tol <= LOOSEST:
+            raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.max_steps < 1:
+            raise ModelError(f"max_steps must be at least 1; found {self.max_steps}.")
+        if self.se is not None and self.se not in METHODS:
+            raise ModelError(f"se='{self.se}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
+        strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal)]
+        if strange:
+            raise ModelError(f"constraints must be Fixed(...) or Equal(...) objects; found {strange[0]!r}.")
+        for name, prior in (self.priors or {}).items():
+            if not all(hasattr(prior, part) for part in ("log_density", "slope", "curvature")):
+                raise ModelError(f"priors['{name}'] must be a prior such as NormalPrior(0, 1); found {prior!r}.")
+
+    def options(self) -> dict[str, str]:
+        """Return the settings that change the numbers, as text for the provenance."""
+        options = {
+            "model": "/".join(sorted(set(self.models.values()))),
+            "engine": "native",
+            "se": str(self.se),
+            "tol": f"{self.tol:g}",
+            "max_steps": str(self.max_steps),
+        }
+        if self.labels is not None:
+            options["groups"] = ", ".join(dict.fromkeys(self.labels))
+        if self.anchors is not None:
+            options["anchors"] = self.anchors.provenance.data_hash
+        if self.constraints:
+            options["constraints"] = "; ".join(map(repr, self.constraints))
+        if self.priors is not None:
+            options["priors"] = "; ".join(f"{n}: {p!r}" for n, p in self.priors.items()) or "none"
+        return options
+
+
+def check_constraints(settings: Settings, responses: Responses, dimensions: Mapping[str, Sequence[str]]) -> None:
+    """Refuse constraints and priors that nothing in the form answers to; raises ``ModelError`` naming what is wrong."""
+    declared = {
+        item: {p.name: p for p in find_model(settings.models[item])[0].params(int(k), 1)}
+        for item, k in zip(responses.item_ids, responses.n_cat, strict=True)
+    }
+    known = dict.fromkeys(name for params in declared.values() for name in params)
+    for constraint in settings.constraints:
+        unknown = [item for item in constraint.items or () if item not in declared]
         if unknown:
             raise ModelError(f"The constraint on '{constraint.param}' names unknown item(s): {', '.join(unknown)}.")
+        meant = [item for item in constraint.items or declared if constraint.param in declared[item]]
+        if not meant or len(meant) < len(constraint.items or ()):
+            raise ModelError(
+                f"No item has a parameter '{constraint.param}' to constrain; there are: {', '.join(known)}."
+            )
+        _check_constraint(constraint, declared[meant[0]][constraint.param], dimensions)
+    unknown = sorted(set(settings.priors or {}) - set(known))
+    if unknown:
+        raise ModelError(
+            f"priors names parameter(s) that no item has: {', '.join(unknown)}. There are: {', '.join(known)}."
+        )
+
+
+def _check_constraint(constraint: Constraint, param: Param, dimensions: Mapping[str, Sequence[str]]) -> None:
+    if isinstance(constraint, Fixed) and not param.lower <= constraint.value <= param.upper:
+        raise ModelError(
+            f"Fixed('{param.name}', {constraint.value:g}) lies outside the values the parameter may take, "
+            f"{param.lower:g} to {param.upper:g}."
+        )
+    touched = [name for name, items in dimensions.items() if set(items) & set(constraint.items or ())]
+    if isinstance(constraint, Equal) and len(touched) > 1:
+        raise ModelError(
+            f"Equal('{param.name}') ties items of the dimensions {' and '.join(touched)}, which are calibrated one by "
+            "one. Tie within a dimension, or fix the value in both."
+        )
 
 
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:
@@ -71,17 +165,38 @@ def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[
     return [c for c in cut if c.items is None or c.items]
 
 
-def anchor_constraints(anchors: Calibration | None, responses: Responses) -> list[Constraint]:
-    """Return the constraints that hold the anchor items at their earlier parameters; no common item is an error."""
-    if anchors is None:
-        return []
+def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the items held by anchors; none, or ones of another model or number of categories, are an error."""
+    common = [item for item in responses.item_ids if item in anchors.item_ids]
+    if not common:
+        raise CalibrationError(f"None of the items {', '.join(responses.item_ids[:8])} ... is in the anchors.")
+    problems = []
+    for block in anchors.blocks:
+        for item in (anchors.item_ids[j] for j in block.items if anchors.item_ids[j] in common):
+            declared = int(responses.n_cat[responses.item_ids.index(item)])
+            was, now = block.variant or block.model.name, models[item]
+            if (was, block.n_cat) != (now, declared):
+                problems.append(f"item '{item}': anchored as {was} with {block.n_cat}, now {now} with {declared}")
+            elif find_model(now)[1].design is not None:
+                problems.append(f"item '{item}': the steps of a {now} item belong to all items; calibrate it as pcm")
+    if problems:
+        raise CalibrationError("Anchor items must keep their model and number of categories.", problems)
+    return tuple(common)
+
+
+def anchor_constraints(anchors: Calibration, responses: Responses, models: Mapping[str, str]) -> list[Constraint]:
+    """Return the constraints that hold the anchor items of one dimension at their earlier parameters."""
     fixed: list[Constraint] = []
     for block in anchors.blocks:
+        variant = find_model(block.variant or block.model.name)[1]
         names = [p.name for p in block.model.params(block.n_cat, 1)]
+        alike = tuple(i for i in responses.item_ids if models[i] == (block.variant or block.model.name))
         for row, position in enumerate(block.items):
             item = anchors.item_ids[position]
             if item in responses.item_ids:
-                fixed += [Fixed(n, float(v), (item,)) for n, v in zip(names, block.par[row], strict=True)]
-    if not fixed:
-        raise CalibrationError(f"None of the items {', '.join(responses.item_ids[:8])} ... is in the anchors.")
+                # a value shared by all items of the model holds for the new ones too
+                fixed += [
+                    Fixed(n, float(v), alike if n in variant.tied else (item,))
+                    for n, v in zip(names, block.par[row], strict=True)
+                ]
     return fixed

@@ -50,14 +50,17 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
         return None
     p = problem.patterns
     step = e_step(p.x, log_prob, log_prior, p.group, p.weight, problem.starts)
-    counts = step.counts + pseudo_counts(problem)
+    pseudo = pseudo_counts(problem)
+    counts = step.counts + pseudo
     extra, extra_slope = _log_priors(problem, free)
-    value = step.loglik + extra + float(np.sum(pseudo_counts(problem) * log_prob))
+    value = step.loglik + extra + float(np.sum(pseudo * log_prob))
     if not np.isfinite(value):
         return None
     by_entry = np.concatenate([item_gradient(b, counts, problem.starts, theta).ravel() for b in blocks])
     by_latent = _latent_gradient(problem, step, mean, sd)
     gradient = np.concatenate([problem.tie.matrix.T @ by_entry + extra_slope, by_latent])
+    if not np.isfinite(gradient).all():
+        return None
     return Evaluation(free, step.loglik, value, gradient, blocks, mean, sd, step)
 
 
@@ -85,7 +88,7 @@ def information(problem: Problem, at: Evaluation) -> sparse.csc_array:
         pieces += list(np.einsum("qjk,qjkp,qjkr->jpr", expected, slope, slope, optimize=True))
     tie = problem.tie
     by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
-    by_items = by_items + sparse.diags_array(prior_curvature(problem, at.free))
+    by_items = by_items + sparse.diags_array(np.maximum(prior_curvature(problem, at.free), 0.0))
     mass = at.step.mass.sum(axis=1)
     latent = np.concatenate([(mass / at.sd**2)[problem.free_mean], (2 * mass)[problem.free_sd]])
     return sparse.csc_array(sparse.block_diag([by_items, sparse.diags_array(latent)], format="csc"))

@@ -16,6 +16,7 @@ from talentassess.core.status import Status
 
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
 LONGEST_STEP = 1.5  # logits per parameter and step: keeps early steps inside the region where the model is smooth
+ROUNDING = 1e-11  # expected gain, relative to the objective, that rounding hides: the search cannot see it
 REFRESH = 4  # steps after which the preconditioner has settled
 
 
@@ -31,8 +32,9 @@ class Progress:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Path:
-    """How the optimiser ended: last evaluation, status, objective after each step, E-steps used, values at a bound."""
+    """How a run ended: problem, last evaluation, status, objective per step, E-steps, values (F,) at a bound."""
 
+    problem: Problem
     last: Evaluation
     status: Status
     trace: tuple[float, ...]
@@ -53,17 +55,26 @@ class _State:
 
 
 def maximise(
-    problem: Problem, *, tol: float, max_steps: int, report: Callable[[Progress], None], dimension: str
+    problem: Problem,
+    *,
+    tol: float,
+    max_steps: int,
+    report: Callable[[Progress], None],
+    dimension: str,
+    start: FloatArray | None = None,
 ) -> Path:
-    """Maximise the objective from the problem's starting values until the proposed step is below ``tol`` everywhere.
+    """Maximise the objective from ``start`` (F,) until the proposed step is below ``tol`` everywhere.
 
     Raises ``CalibrationError`` if the starting values are not admissible. Ctrl-C ends the run with INTERRUPTED and
     the best point so far.
     """
     lower, upper = _bounds(problem)
-    first = evaluate(problem, problem.start())
+    first = evaluate(problem, problem.start() if start is None else start)
     if first is None:
-        raise CalibrationError(f"'{dimension}': the starting values give no finite likelihood. Check the data.")
+        raise CalibrationError(
+            f"'{dimension}': the starting values give no finite likelihood. If parameters are fixed or tied, they put "
+            "others out of order (a graded item's intercepts must fall): fix or tie all intercepts of an item, or none."
+        )
     state = _State(first, _solver(problem, first), [], [first.value])
     try:
         status = _iterate(problem, state, (lower, upper), tol, max_steps, lambda s: report(_progress(dimension, s)))
@@ -72,7 +83,7 @@ def maximise(
     stuck = _at_bound(state.at, lower, upper)
     if status is Status.CONVERGED and stuck.any():
         status = Status.AT_BOUND
-    return Path(state.at, status, tuple(state.trace), state.n_steps, stuck)
+    return Path(problem, state.at, status, tuple(state.trace), state.n_steps, stuck)
 
 
 def _iterate(
@@ -86,6 +97,8 @@ def _iterate(
     while state.n_steps < max_steps:
         stuck = _at_bound(state.at, *bounds)
         direction = _direction(state, stuck)
+        if not np.isfinite(direction).all():
+            return Status.NON_FINITE
         if np.max(np.abs(direction), initial=0.0) < tol:
             return Status.CONVERGED
         found = _line_search(problem, state, direction, bounds)
@@ -94,7 +107,7 @@ def _iterate(
             continue
         if found is None:
             gain = float(state.at.gradient @ direction)
-            return Status.CONVERGED if gain < 1e-9 * max(1.0, abs(state.at.value)) * 1e-2 else Status.STALLED
+            return Status.CONVERGED if gain < ROUNDING * max(1.0, abs(state.at.value)) else Status.STALLED
         _remember(problem, state, found, stuck)
         report(state)
     return Status.MAX_STEPS

@@ -24,7 +24,7 @@ class Prior(Protocol):
         ...
 
     def curvature(self, value: FloatArray) -> FloatArray:
-        """Return minus its second derivative (or an expected, non-negative version of it)."""
+        """Return minus its second derivative."""
         ...
 
 
@@ -78,8 +78,8 @@ class LogNormalPrior:
         return -(1 + (np.log(value) - self.mean_log) / self.sd_log**2) / value
 
     def curvature(self, value: FloatArray) -> FloatArray:
-        """Return the part 1 / (sd v)^2 that is positive everywhere."""
-        return 1 / (self.sd_log * value) ** 2
+        """Return (1 / sd^2 - 1 - (log v - mean) / sd^2) / v^2; negative far in the tail."""
+        return (1 / self.sd_log**2 - 1 - (np.log(value) - self.mean_log) / self.sd_log**2) / value**2
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,11 +217,8 @@ def rest_correlation(responses: Responses) -> FloatArray:
 
 
 def _priors(tie: TieMap, entries: Entries, asked: Mapping[str, Prior] | None) -> tuple[Prior | None, ...]:
+    defaults: dict[str, Prior] = {p.name: NormalPrior(*p.prior) for p in entries.params if p.prior is not None}
     if asked is None:
-        defaults = {p.name: NormalPrior(*p.prior) for p in entries.params if p.prior is not None}
         return tuple(defaults.get(name) for name in tie.param_names)
-    unknown = sorted(set(asked) - {p.name for p in entries.params})
-    if unknown:
-        names = ", ".join(dict.fromkeys(p.name for p in entries.params))
-        raise ModelError(f"priors names parameter(s) that no item has: {', '.join(unknown)}. There are: {names}.")
-    return tuple(asked.get(name) for name in tie.param_names)
+    wanted = {**defaults, **asked} if asked else {}
+    return tuple(wanted.get(name) for name in tie.param_names)

@@ -10,12 +10,17 @@ from scipy import sparse
 
 from talentassess.calibrate.objective import Evaluation, item_gradient, prior_curvature, pseudo_counts
 from talentassess.calibrate.problem import Problem
-from talentassess.core.arrays import BoolArray, FloatArray
+from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock, posteriors, stack_log_prob
 from talentassess.core.quadrature import d_normal_log_weights, normal_log_weights
 
 METHODS = ("oakes", "crossprod", "sandwich")
+# Smallest to largest eigenvalue of the scaled information: truly singular cases give 1e-8 to 2e-7 (rounding of the
+# second derivatives), weakly identified ones 3e-6 and more.
+SINGULAR = 3e-7
+SMALLEST_STEP = 1e-9
+NEGLIGIBLE = 1e-10  # posterior weight of a node below which a person's scores there cannot be seen in the sum
 STEP = 1e-4  # of the central difference that turns analytic gradients into second derivatives; error about STEP^4
 
 
@@ -41,34 +46,40 @@ def covariance(problem: Problem, at: Evaluation, method: str | None, at_bound: B
         raise ModelError(f"se='{method}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
     inside = np.flatnonzero(~at_bound)
     spread, crossprod, meat = _score_moments(problem, at)
-    observed = crossprod if method == "crossprod" else complete_information(problem, at) - spread
-    bread = _inverse(observed[np.ix_(inside, inside)])
-    if bread is None:
+    keep, prior = np.ix_(inside, inside), prior_information(problem, at)
+    inverse = _inverse((complete_information(problem, at) + prior - spread)[keep])
+    if inverse is None:  # whether the data identify the parameters does not depend on how errors are computed
         return None
-    if method == "sandwich":
-        bread = bread @ meat[np.ix_(inside, inside)] @ bread
-    out[np.ix_(inside, inside)] = bread
+    if method == "crossprod":
+        inverse = _inverse((crossprod + prior)[keep])
+    elif method == "sandwich":
+        inverse = inverse @ (meat + prior)[keep] @ inverse
+    if inverse is None:
+        return out  # fewer persons than parameters: cross-products have no inverse, the errors stay unknown
+    out[keep] = inverse
+    if method != "oakes":
+        blank = held_by_weak_prior(problem)
+        out[blank, :] = out[:, blank] = np.nan
     return out
 
 
+def held_by_weak_prior(problem: Problem) -> IntArray:
+    """Return the positions of free values of items with an unused category.
+
+    Nobody's answer speaks of them, so squared scores (crossprod, sandwich) know nothing of their error.
+    """
+    items = {item for item, w in zip(problem.responses.item_ids, problem.pseudo, strict=True) if w > 0}
+    rows = np.flatnonzero([item in items for item in problem.entries.items])
+    return np.unique(sparse.coo_array(problem.tie.matrix[rows, :]).coords[1]).astype(np.int64)
+
+
 def complete_information(problem: Problem, at: Evaluation) -> FloatArray:
-    """Return (F, F) minus the expected second derivative of the complete-data log-likelihood and log priors.
+    """Return (F, F) minus the expected second derivative of the complete-data log-likelihood.
 
     The models give analytic gradients; their derivative is taken by a fourth-order central difference at fixed
     expected counts, where the function is smooth and free of quadrature noise.
     """
-    counts, theta = at.step.counts + pseudo_counts(problem), problem.nodes[:, None]
-    pieces: list[FloatArray] = []
-    for block in at.blocks:
-
-        def moved_gradient(shift: FloatArray, block: ItemBlock = block) -> FloatArray:
-            return item_gradient(replace(block, par=block.par + shift), counts, problem.starts, theta)
-
-        pieces += list(-_symmetric_derivative(moved_gradient, block.par.shape[1]))
-    tie, n_free = problem.tie, problem.tie.n_free
-    out = np.zeros((len(at.free), len(at.free)))
-    by_items = (tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix).toarray()
-    out[:n_free, :n_free] = by_items + np.diag(prior_curvature(problem, at.free))
+    out = _item_information(problem, at, at.step.counts)
     for g, (mean_at, sd_at) in enumerate(latent_positions(problem)):
         block_at = [k for k in (mean_at, sd_at) if k is not None]
         kept = [column for column, k in enumerate((mean_at, sd_at)) if k is not None]
@@ -76,13 +87,54 @@ def complete_information(problem: Problem, at: Evaluation) -> FloatArray:
     return out
 
 
-def _symmetric_derivative(gradient: Callable[[FloatArray], FloatArray], size: int) -> FloatArray:
+def prior_information(problem: Problem, at: Evaluation) -> FloatArray:
+    """Return (F, F) what the priors know: their curvature, and the weak prior on items with an unused category."""
+    out = _item_information(problem, at, pseudo_counts(problem))
+    n_free = problem.tie.n_free
+    out[:n_free, :n_free] += np.diag(prior_curvature(problem, at.free))
+    return out
+
+
+def _item_information(problem: Problem, at: Evaluation, counts: FloatArray) -> FloatArray:
+    """Return (F, F) minus the second derivative of sum counts (S, Q) log P, zero for the latent distribution."""
+    theta = problem.nodes[:, None]
+    pieces: list[FloatArray] = []
+    for block in at.blocks:
+
+        def moved_gradient(shift: FloatArray, block: ItemBlock = block) -> FloatArray:
+            return item_gradient(replace(block, par=block.par + shift), counts, problem.starts, theta)
+
+        pieces += list(-_symmetric_derivative(moved_gradient, block.par.shape[1], _safe_step(block, theta)))
+    tie, n_free = problem.tie, problem.tie.n_free
+    out = np.zeros((len(at.free), len(at.free)))
+    by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
+    out[:n_free, :n_free] = by_items.toarray()
+    return out
+
+
+def _safe_step(block: ItemBlock, theta: FloatArray) -> float:
+    """Return a step that keeps every item's parameters well inside the region where the model is defined.
+
+    Intercepts of a graded item with a rare category may lie closer together than the usual step.
+    """
+    step = STEP
+    units = np.eye(block.par.shape[1])
+    while step > SMALLEST_STEP and not all(
+        np.isfinite(replace(block, par=block.par + 16 * sign * step * unit).log_prob(theta)).all()
+        for unit in units
+        for sign in (-1, 1)
+    ):
+        step /= 4
+    return step
+
+
+def _symmetric_derivative(gradient: Callable[[FloatArray], FloatArray], size: int, step: float = STEP) -> FloatArray:
     """Return (..., P, P) derivative of ``gradient(shift (P,)) -> (..., P)`` at zero, made symmetric."""
     columns = []
     for p in range(size):
-        unit = np.eye(size)[p] * STEP
+        unit = np.eye(size)[p] * step
         near, far = gradient(unit) - gradient(-unit), gradient(2 * unit) - gradient(-2 * unit)
-        columns.append((8 * near - far) / (12 * STEP))
+        columns.append((8 * near - far) / (12 * step))
     second = np.stack(columns, axis=-2)
     return (second + np.swapaxes(second, -1, -2)) / 2
 
@@ -109,33 +161,41 @@ def _score_moments(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
     second, crossprod, meat = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
     for rows, _, posterior, _ in posteriors(p.x, log_prob, log_prior, p.group, problem.starts):
         expected = np.zeros((posterior.shape[0], size))
+        x, group, weight = p.x[rows], p.group[rows], p.weight[rows]
         for q in range(len(theta)):
-            score = _scores_at_node(problem, rows, [s[q] for s in slopes], np.stack([part[q] for part in latent]))
-            weighted = score * posterior[:, q : q + 1]
-            expected += weighted
-            second += (weighted * p.weight[rows, None]).T @ score
+            near = np.flatnonzero(posterior[:, q] > NEGLIGIBLE)
+            if not len(near):
+                continue
+            at_node = [s[q] for s in slopes], np.stack([part[q] for part in latent])
+            score = _scores_at_node(problem, x[near], group[near], *at_node)
+            weighted = score * posterior[near, q : q + 1]
+            expected[near] += weighted
+            second += (weighted * weight[near, None]).T @ score
         crossprod += (expected * p.weight[rows, None]).T @ expected
         meat += (expected * p.weight_sq[rows, None]).T @ expected
     return second - crossprod, crossprod, meat
 
 
-def _scores_at_node(problem: Problem, rows: slice, slopes: list[FloatArray], latent: FloatArray) -> FloatArray:
-    """Return (n, F) complete-data scores of a chunk of persons at one node.
+def _scores_at_node(
+    problem: Problem, x: CodeArray, group: IntArray, slopes: list[FloatArray], latent: FloatArray
+) -> FloatArray:
+    """Return (n, F) complete-data scores of some persons at one node.
 
     Parameters
     ----------
+    x, group : (n, J) codes and (n,) group numbers.
     slopes : per block (Jb, K, P) derivatives of log P at the node.
     latent : (G, 2) derivatives of the node's log weight.
     """
-    x, group = problem.patterns.x[rows], problem.patterns.group[rows]
     parts = []
     for block, slope in zip(problem.blocks, slopes, strict=True):
         codes = x[:, block.items]
         picked = slope[np.arange(len(block.items)), np.maximum(codes, 0)]
         parts.append(np.where(codes[..., None] >= 0, picked, 0.0).reshape(len(x), -1))
     by_items = np.asarray(np.concatenate(parts, axis=1) @ problem.tie.matrix)
-    by_latent = np.zeros((len(x), sum(k is not None for pair in latent_positions(problem) for k in pair)))
-    for g, pair in enumerate(latent_positions(problem)):
+    positions = latent_positions(problem)
+    by_latent = np.zeros((len(x), sum(k is not None for pair in positions for k in pair)))
+    for g, pair in enumerate(positions):
         for column, position in enumerate(pair):
             if position is not None:
                 by_latent[group == g, position - problem.tie.n_free] = latent[g, column]
@@ -158,10 +218,12 @@ def _inverse(matrix: FloatArray) -> FloatArray | None:
     """Return the inverse of a symmetric matrix, or None if it is not positive definite to working precision."""
     if not matrix.size:
         return matrix
+    if not np.isfinite(matrix).all():
+        return None
     symmetric = (matrix + matrix.T) / 2
     scale = np.sqrt(np.maximum(np.diag(symmetric), 1e-300))
     values, vectors = np.linalg.eigh(symmetric / np.outer(scale, scale))
-    if not np.isfinite(values).all() or values[0] < 1e-9 * values[-1]:
+    if values[0] < SINGULAR * values[-1]:
         return None
     inverse: FloatArray = (vectors / values) @ vectors.T / np.outer(scale, scale)
     return inverse

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from talentassess.cli.console import emit_json, emit_tables, show_findings, show_table
-from talentassess.cli.reading import Json
+from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
 from talentassess.core.tabular import Columns
 
 
@@ -30,7 +30,7 @@ def items(
             "scales": [len(b.scales) for b in banks],
             "items": [len(b.items) for b in banks],
         }
-        emit_json(rows) if as_json else show_table("Item banks", rows)
+        emit_json({"banks": rows}) if as_json else show_table("Item banks", rows)
         return
     loaded = load_bank(bank)
     if as_json:
@@ -66,16 +66,18 @@ def schemas(out: Annotated[Path, typer.Option("--out", help="Folder for the JSON
     """Write the JSON Schemas of the content files, for editors and reviewers."""
     from talentassess.bank.json_schema import write_json_schemas
 
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     for path in write_json_schemas(out):
         print(path)
 
 
 def report(
-    saved: Annotated[Path, typer.Argument(help="A saved report, calibration or scores (.json).")],
+    saved: Annotated[Path, typer.Argument(help="A saved report, calibration or scores (.json), or a folder of norms.")],
     out: Annotated[Path, typer.Option("--out", help="Report to write: .html, .pdf, .xlsx or .json.")],
 ) -> None:
     """Write a saved result in another form, e.g. a report's JSON as PDF."""
     from talentassess.workflow.saved import report_of_file
 
+    check_out(out, REPORTS, saved)
     print(f"Report: {report_of_file(saved).save(out)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from talentassess.cli import reading as r
 from talentassess.cli.console import emit_tables, say, show_findings, show_table
+from talentassess.core.tabular import Column, Columns
 
 
 def analyze(
@@ -28,6 +31,7 @@ def analyze(
     """Analyse items: reliability per scale, item statistics, and flags with their reasons."""
     from talentassess.ctt import analyze_items
 
+    r.check_out(report, r.REPORTS, table)
     responses = r.read_table(
         table,
         bank=bank,
@@ -49,10 +53,11 @@ def analyze(
     if as_json:
         emit_tables(analysis)
         return
-    tables = analysis.tables()
-    show_table("Scales", {n: tables["scales"][n] for n in ("scale", "n_persons", "n_items", "alpha", "omega", "sem")})
-    names = ("item", "scale", "n", "mean", "sd", "item_rest", "alpha_without", "floor", "ceiling", "missing")
-    show_table("Items", {n: tables["items"][n] for n in names}, limit=100)
+    tables, mark = analysis.tables(), analysis.provenance.label
+    names = ("scale", "n_persons", "n_items", "alpha", "omega", "sem")
+    show_table(f"Scales, {mark}", {n: tables["scales"][n] for n in names})
+    item_names = ("item", "scale", "n", "mean", "sd", "item_rest", "alpha_without", "floor", "ceiling", "missing")
+    show_table(f"Items, {mark}", {n: tables["items"][n] for n in item_names}, limit=100)
     show_findings(analysis.findings)
 
 
@@ -81,6 +86,8 @@ def calibrate(
     from talentassess.calibrate import calibrate as fit
     from talentassess.workflow.artefacts import save
 
+    r.check_out(out, (".json",), table)
+    r.check_out(report, r.REPORTS, table, out)
     responses = r.read_table(
         table,
         bank=bank,
@@ -112,10 +119,19 @@ def calibrate(
     if not calibration.status.ok:
         say(f"Attention: {calibration.status.value}. {calibration.status.remedy}")
     show_findings([f for f in calibration.audit if f.severity.value != "note"])
-    names = [
-        n for n in calibration.items if n in ("item", "dimension", "a", "se(a)") or n.startswith(("b", "se(b", "g"))
-    ]
-    show_table("Items", {n: calibration.items[n] for n in names}, limit=100)
+    show_table(f"Items, {calibration.provenance.label}", _parameters(calibration.items), limit=100)
+
+
+def _parameters(items: Columns) -> Columns:
+    """Return the slopes and thresholds of the items; all parameters of a model without thresholds (nominal)."""
+    names = [n for n in items if f"se({n})" in items and not n.startswith("logit")]
+    shown = [n for n in names if not n.startswith("d")] if any(n.startswith("b") for n in names) else names
+    columns = [n for name in shown for n in (name, f"se({name})") if not _all_nan(items[n])]
+    return {n: items[n] for n in ("item", "dimension", *columns)}
+
+
+def _all_nan(cells: Column) -> bool:
+    return all(cell is None or (isinstance(cell, float) and math.isnan(cell)) for cell in cells)
 
 
 def score(
@@ -138,6 +154,7 @@ def score(
     from talentassess.score import score as run
     from talentassess.workflow.artefacts import load_calibration, save, save_table
 
+    r.check_out(out, (".json", ".csv"), table, calibration)
     loaded = load_calibration(calibration)
     responses = r.read_table(
         table,
@@ -152,9 +169,23 @@ def score(
         derive_keys=derive_keys,
     )
     scores = run(loaded, responses, method)
-    say(f"{scores!r}\nSaved: {save_table(scores, out) if out.suffix == '.csv' else save(scores, out)}")
+    written = save_table(scores, out) if out.suffix.lower() == ".csv" else save(scores, out)
+    say(f"{scores!r}\nSaved: {written}")
     if as_json:
         emit_tables(scores)
         return
-    columns = scores.tables()["scores"]
-    show_table("Scores", {n: c for n, c in columns.items() if not n.startswith(("answers(", "status("))}, limit=20)
+    show_table(f"Scores, {scores.provenance.label}", _person_by_scale(scores.tables()["scores"], scores.dimensions))
+
+
+def _person_by_scale(scores: Columns, dimensions: Sequence[str]) -> Columns:
+    """Return a row per person and scale, which a screen has room for however many scales there are."""
+    rows = [(i, name) for i in range(len(scores["person"])) for name in dimensions]
+    return {
+        "person": [scores["person"][i] for i, _ in rows],
+        **({"group": [scores["group"][i] for i, _ in rows]} if "group" in scores else {}),
+        "scale": [name for _, name in rows],
+        "score": [scores[name][i] for i, name in rows],
+        "se": [scores[f"se({name})"][i] for i, name in rows],
+        "answers": [scores[f"answers({name})"][i] for i, name in rows],
+        "status": [scores[f"status({name})"][i] for i, name in rows],
+    }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from talentassess.cli.console import emit_json, emit_tables, say, show_findings, show_table
-from talentassess.cli.reading import Json
+from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
 
 Scores = Annotated[Path, typer.Argument(help="Scores saved by 'talentassess score' (.json).")]
 Role = Annotated[str, typer.Argument(help="O*NET-SOC code or exact title, e.g. 43-4051.00.")]
@@ -17,6 +17,16 @@ Norms = Annotated[
     str, typer.Option("--norms", help="Norms: a shipped name or the folder written by 'talentassess norms'.")
 ]
 Confidence = Annotated[float, typer.Option("--confidence", help="Of intervals and verdicts, between 0.5 and 1.")]
+
+ALL = 10_000  # more than there are occupations
+REQUIREMENTS = {
+    "competency": "competency",
+    "importance": "importance (0-100)",
+    "importance_se": "se",
+    "percentile_over_occupations": "percentile among occupations",
+    "weight": "weight",
+    "required_percentile": "required percentile of the norm group",
+}
 
 
 def demo(
@@ -47,6 +57,7 @@ def norms(
     from talentassess.norming import fit_norms, norm_card, save_norms
     from talentassess.workflow.artefacts import load_scores
 
+    check_folder(out)
     loaded = load_scores(scores)
     collected = (collected_from, collected_to)
     card = norm_card(loaded, population=population, sample=sample, collected=collected, notes=notes)
@@ -55,7 +66,7 @@ def norms(
     if as_json:
         emit_tables(table)
         return
-    show_table("Norm group", table.tables()["scales"])
+    show_table(f"Norm group, {table.provenance.label}", table.tables()["scales"])
     show_findings(table.findings)
 
 
@@ -70,17 +81,22 @@ def profile(
     from talentassess.matching import find_occupations, load_profile
 
     if search:
-        found = find_occupations(role)
+        found = find_occupations(role, limit=ALL)
         rows = {"code": [o.code for o in found], "title": [o.title for o in found]}
-        emit_json(rows) if as_json else show_table("Occupations", rows)
+        if as_json:
+            emit_json({"occupations": rows})
+        elif found:
+            show_table("Occupations", rows)
+        else:
+            say(f"No title holds '{role}'. Try another word for the job, or a part of a word.")
         return
     loaded = load_profile(role)
     if as_json:
         emit_tables(loaded)
         return
-    requirements = dict(loaded.tables()["requirements"])
-    requirements.pop("elements", None)
-    show_table(f"{loaded.code} {loaded.title} (O*NET {loaded.version})", requirements)
+    columns = loaded.tables()["requirements"]
+    shown = {heading: columns[name] for name, heading in REQUIREMENTS.items()}
+    show_table(f"{loaded.code} {loaded.title} (O*NET {loaded.version})", shown)
     print(f"Required levels: {loaded.policy.source}\n{loaded.attribution}")
 
 
@@ -134,9 +150,11 @@ def pool(
     from talentassess.workflow.pool import compare_pool
     from talentassess.workflow.report import report
 
+    check_out(out, REPORTS, scores)
     compared = compare_pool(load_scores(scores), load_profile(role), load_norms(norms), confidence=confidence)
-    path = report(compared).save(out)
+    told = f"{compared!r}\nReport: {report(compared).save(out)}"
     if as_json:
+        say(told)
         emit_tables(compared)
         return
-    print(f"{compared!r}\nReport: {path}")
+    print(told)

@@ -7,13 +7,24 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import Literal
 
 import numpy as np
 
 from talentassess.core.status import Finding
-from talentassess.core.tabular import Columns, Tabular
+from talentassess.core.tabular import Column, Columns, Tabular
 
 SHOWN = 40  # rows on a screen; --json and the files hold all
+FOLDED = 50  # characters; longer text in a table is folded at its spaces
+
+# Messages of the library name its arguments; who types commands needs the option.
+OPTION_WORDS = (
+    ("missing=[...]", "--missing"),
+    ("categories=[...]", "--categories"),
+    ("items=[...]", "--items"),
+    ("ta.derive_keys(answers, bank)", "--derive-keys"),
+    ("find_occupations('customer')", "'talentassess profile --search customer'"),
+)
 
 
 def say(message: str) -> None:
@@ -21,33 +32,66 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def emit_json(content: object) -> None:
-    """Print JSON to stdout; not-a-number becomes null."""
-    print(json.dumps(_plain(content), indent=1, ensure_ascii=False))
+def as_options(message: str) -> str:
+    """Return a message with the library's arguments named as the command line's options.
+
+    Examples
+    --------
+    >>> as_options("name codes that mean missing (missing=[...])")
+    'name codes that mean missing (--missing)'
+    """
+    for argument, option in OPTION_WORDS:
+        message = message.replace(argument, option)
+    return message
 
 
-def emit_tables(result: Tabular, names: Sequence[str] | None = None) -> None:
-    """Print a result's tables as one JSON object: table name -> list of rows."""
-    tables = result.tables()
-    emit_json({name: _rows(tables[name]) for name in (names or tables)})
+def emit_tables(result: Tabular) -> None:
+    """Print a result's tables as JSON; ``mark`` says whether they rest on real answers or are SIMULATED."""
+    provenance = getattr(result, "provenance", None)
+    emit_json(result.tables(), mark="" if provenance is None else provenance.label)
+
+
+def emit_json(tables: Mapping[str, Columns], *, mark: str = "") -> None:
+    """Print tables to stdout as one JSON object: table name -> list of rows. NaN becomes null, infinities text."""
+    content = ({"mark": mark} if mark else {}) | {name: _rows(columns) for name, columns in tables.items()}
+    # characters beyond ASCII are escaped, so that the JSON is right whatever the encoding of a pipe
+    print(json.dumps(_plain(content), indent=1))
 
 
 def show_table(title: str, columns: Columns, *, limit: int = SHOWN, digits: int = 2) -> None:
-    """Print columns as a table on the screen, numbers right-aligned and rounded."""
+    """Print columns as a table on the screen, numbers right-aligned and rounded.
+
+    No number and no word is ever cut, however narrow the terminal: a cut number would be read as another number.
+    """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for name, cells in columns.items():
-        numeric = all(isinstance(c, int | float | np.number) for c in cells)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric)
+        justify: Literal["left", "right"] = "right" if _numeric(cells) else "left"
+        table.add_column(Text(name), justify=justify, width=_width(name, [_text(c, digits) for c in cells[:limit]]))
     rows = _rows(columns)
     for row in rows[:limit]:
-        table.add_row(*(_text(cell, digits) for cell in row.values()))
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+        # Text, because a plain string in brackets would be read as a colour and vanish
+        table.add_row(*(Text(_text(cell, digits)) for cell in row.values()))
+    needed = sum(column.width or 0 for column in table.columns) + 3 * len(table.columns) + 1
+    Console(width=max(needed, len(title))).print(table)
     if len(rows) > limit:
-        console.print(f"The first {limit} of {len(rows)} rows; --json and the files hold all.")
+        print(f"The first {limit} of {len(rows)} rows; --json and the files hold all.")
+
+
+def _width(name: str, texts: Sequence[str]) -> int:
+    """Return a column's width: that of its longest cell, or of its longest word where text must be folded."""
+    from rich.cells import cell_len
+
+    words = max(cell_len(word) for text in (name, *texts) for word in text.split() or [""])
+    return max(words, min(FOLDED, max((cell_len(text) for text in texts), default=0)))
+
+
+def _numeric(cells: Column) -> bool:
+    known = [cell for cell in cells if cell is not None]
+    return bool(known) and all(isinstance(c, int | float | np.number) and not isinstance(c, bool) for c in known)
 
 
 def show_findings(findings: Sequence[Finding], *, limit: int = SHOWN) -> None:
@@ -55,7 +99,7 @@ def show_findings(findings: Sequence[Finding], *, limit: int = SHOWN) -> None:
     order = ("problem", "warning", "note")
     ranked = sorted(findings, key=lambda f: order.index(f.severity.value))
     for finding in ranked[:limit]:
-        print(finding)
+        print(as_options(str(finding)))
     if len(ranked) > limit:
         print(f"... and {len(ranked) - limit} more; --json and the report hold all.")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from talentassess.core.errors import DataError
+from talentassess.core.errors import DataError, TalentAssessError
 
 if TYPE_CHECKING:
     from talentassess.core.responses import Responses
@@ -38,6 +38,7 @@ Missing = Annotated[str | None, typer.Option("--missing", help="Codes that mean 
 DeriveKeys = Annotated[
     bool, typer.Option("--derive-keys", help="Key unkeyed situational items by sample consensus (and say so).")
 ]
+REPORTS = (".html", ".pdf", ".xlsx", ".json")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Report = Annotated[Path | None, typer.Option("--report", help="Write a report: .html, .pdf, .xlsx or .json.")]
 
@@ -62,14 +63,14 @@ def read_table(
 
     codes = _split(missing) or []
     if bank is not None:
-        if items or scales or categories:
+        if (items, scales, categories) != (None, None, None):
             raise DataError("--bank says what the items and categories are: leave out --items, --scales, --categories.")
         loaded = load_bank(bank)
         raw = read_answers(table, loaded, person=person, group=group, weight=weight, missing=codes)
         return key_responses(raw, with_keys(raw, loaded) if derive_keys else loaded)
-    if items and scales:
+    if items is not None and scales is not None:
         raise DataError("Give either --items (one scale) or --scales (a file), not both.")
-    chosen = _read_scales(scales) if scales else ({"scale": _split(items) or []} if items else None)
+    chosen = _one_scale(items) if items is not None else None if scales is None else _read_scales(scales)
     return read_responses(
         table,
         items=chosen,
@@ -81,21 +82,54 @@ def read_table(
     )
 
 
+def check_out(out: Path | None, suffixes: Sequence[str], *inputs: Path) -> None:
+    """Refuse a file of a wrong kind, or one that the command reads, before the work begins and not after it."""
+    if out is None:
+        return
+    if out.suffix.lower() not in suffixes:
+        raise TalentAssessError(
+            f"'{out.name}' cannot be written: '{out.suffix}' is not a suffix of what this command writes. "
+            f"Use {' or '.join(suffixes)}."
+        )
+    if out.is_dir():
+        raise TalentAssessError(f"'{out.name}' is a folder; give the name of a file to write.")
+    _check_parents(out)
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise TalentAssessError(f"'{out.name}' is read by this command and would be lost. Choose another name for it.")
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a file where a folder is needed."""
+    if out.is_file():
+        raise TalentAssessError(f"'{out.name}' is a file; give the name of a folder to write into.")
+    _check_parents(out)
+
+
+def _check_parents(out: Path) -> None:
+    for parent in out.parents:
+        if parent.is_file():
+            raise TalentAssessError(f"'{out.name}' cannot be written: '{parent.name}' is a file and holds no others.")
+
+
 def _split(text: str | None) -> list[str] | None:
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _read_scales(path: Path) -> Mapping[str, list[str]]:
-    import yaml
+def _one_scale(items: str) -> Mapping[str, list[str]]:
+    columns = _split(items)
+    if not columns:
+        raise DataError("--items names no column; give some, e.g. 'q1,q2,-q3', or leave it out to take all columns.")
+    return {"scale": columns}
 
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(
-            f"There is no file {path.name}; --scales takes a YAML file: scale -> list of columns."
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not readable as YAML: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(v, list) for v in content.values()):
+
+def _read_scales(path: Path) -> Mapping[str, list[str]]:
+    from talentassess.bank.yaml_file import read_yaml
+
+    content = read_yaml(path.resolve()).data
+    if not isinstance(content, dict) or not content or not all(map(_is_list_of_names, content.values())):
         raise DataError(f"{path.name} must hold scale names, each with a list of columns, e.g. care: [q1, q2, -q3].")
     return {str(scale): [str(column) for column in columns] for scale, columns in content.items()}
+
+
+def _is_list_of_names(columns: object) -> bool:
+    return isinstance(columns, list) and bool(columns) and all(isinstance(c, str | int | float) for c in columns)

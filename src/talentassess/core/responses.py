@@ -58,7 +58,7 @@ class Responses(Tabular):
     def __post_init__(self) -> None:
         set_field = object.__setattr__
         set_field(self, "x", _codes(self.x))
-        set_field(self, "n_cat", np.asarray(self.n_cat, dtype=np.int64))
+        set_field(self, "n_cat", _whole(self.n_cat))
         for name in ("item_ids", "person_ids", "reversed_items"):
             set_field(self, name, tuple(str(label) for label in getattr(self, name)))
         set_field(self, "scales", tuple(self.scales) or ("scale",) * len(self.item_ids))
@@ -66,6 +66,13 @@ class Responses(Tabular):
             if getattr(self, name) is not None:
                 set_field(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         if self.group is not None:
+            missing = [
+                p for p, g in zip(self.person_ids, self.group, strict=False) if g is None or str(g).strip() == ""
+            ]
+            if missing:
+                raise DataError(
+                    f"person '{missing[0]}' has no group ({len(missing)} in all). Give each person a group."
+                )
             set_field(self, "group", tuple(str(label) for label in self.group))
         _check_shapes(self)
         _check_labels(self)
@@ -170,6 +177,14 @@ def _codes(x: object) -> CodeArray:
     return numbers.astype(np.int16)
 
 
+def _whole(n_cat: object) -> IntArray:
+    """Take whole numbers of categories only; a decimal would be cut off in silence."""
+    numbers = np.asarray(n_cat, dtype=np.float64)
+    if numbers.ndim != 1 or np.any(numbers != np.round(numbers)):
+        raise DataError(f"n_cat must be one whole number of categories per item; found {n_cat!r}.")
+    return numbers.astype(np.int64)
+
+
 def _check_shapes(r: Responses) -> None:
     n, j = r.x.shape
     if n == 0 or j == 0:
@@ -179,6 +194,8 @@ def _check_shapes(r: Responses) -> None:
         value = getattr(r, name)
         if value is not None and len(value) != size:
             raise DataError(f"{name} has {len(value)} entries; {size} are needed for {n} persons x {j} items.")
+    if r.weight is not None and r.weight.ndim != 1:
+        raise DataError(f"weight has shape {r.weight.shape}; one number per person is needed, ({n},).")
     if r.seconds is not None and r.seconds.shape != (n, j):
         raise DataError(f"seconds has shape {r.seconds.shape}; it must match the answers, {(n, j)}.")
 

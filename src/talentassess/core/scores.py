@@ -27,7 +27,7 @@ class Scores(Tabular):
     metric : ``logit`` (latent metric of the calibration).
     status : (N, D) one Status per score.
     n_answered : (N, D) answers the score rests on.
-    reliability : (D,) 1 - mean error variance / latent variance of the reference group.
+    reliability : (D,) empirical reliability of the scores of these persons (see ``score``).
     group : (N,) label per person, or None.
     provenance : where the answers came from, and the calibration's hash among the options.
     """

@@ -24,9 +24,8 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2) with P(x = 1) = g + (u - g) / (1 + exp(-(a . theta + d))); NaN where u <= g."""
-    curve, low, high = _parts(theta, par)
-    p = low + (high - low) * curve
-    return np.stack([np.log1p(-p), np.log(p)], axis=2)
+    p, rest = _probabilities(theta, par)
+    return np.stack([np.log(rest), np.log(p)], axis=2)
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -52,10 +51,17 @@ def _parts(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray, 
     return expit(predictor(theta, par)), low, np.where(high > low, high, np.nan)
 
 
-def _by_probability(theta: FloatArray, par: FloatArray) -> FloatArray:
+def _probabilities(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return P and 1 - P (Q, J), the latter as a sum of positive parts: it stays above 1 - u and loses no digits."""
     curve, low, high = _parts(theta, par)
     p = low + (high - low) * curve
-    return np.stack([-1 / (1 - p), 1 / p], axis=2)
+    rest = expit(-par[:, -1]) + (high - low) * expit(-predictor(theta, par))
+    return p, rest
+
+
+def _by_probability(theta: FloatArray, par: FloatArray) -> FloatArray:
+    p, rest = _probabilities(theta, par)
+    return np.stack([-1 / rest, 1 / p], axis=2)
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:

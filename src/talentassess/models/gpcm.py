@@ -30,15 +30,21 @@ def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, D + K - 1) derivatives by a and d_1..d_(K-1)."""
-    by_z = by_utilities(log_prob(theta, par, n_cat))
-    by_line = by_z @ np.arange(n_cat, dtype=np.float64)
+    log_p = log_prob(theta, par, n_cat)
+    by_z, by_line = by_utilities(log_p), _by_line(log_p)
     return np.concatenate([by_line[..., None] * theta[:, None, None, :], by_z[..., 1:]], axis=3)
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, D) derivatives by theta."""
-    by_line = by_utilities(log_prob(theta, par, n_cat)) @ np.arange(n_cat, dtype=np.float64)
+    by_line = _by_line(log_prob(theta, par, n_cat))
     return by_line[..., None] * par[None, :, None, : theta.shape[1]]
+
+
+def _by_line(log_p: FloatArray) -> FloatArray:
+    """Return (Q, J, K) derivative by the line a . theta: k minus its expectation."""
+    codes = np.arange(log_p.shape[-1], dtype=np.float64)
+    return codes - (np.exp(log_p) @ codes)[..., None]
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:

@@ -52,8 +52,8 @@ def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, D) derivatives by theta: a_k minus its expectation."""
     slope, _ = _split(par, n_cat, theta.shape[1])
-    by_z = by_utilities(log_prob(theta, par, n_cat))
-    out: FloatArray = np.einsum("qjkm,jmd->qjkd", by_z, slope)
+    expected = np.einsum("qjk,jkd->qjd", np.exp(log_prob(theta, par, n_cat)), slope)
+    out: FloatArray = slope - expected[:, :, None, :]
     return out
 
 

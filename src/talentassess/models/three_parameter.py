@@ -26,24 +26,25 @@ def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2, D + 2) derivatives by a, d, logit g."""
-    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
-    by_z = (1 - low) * curve * (1 - curve)
-    parts = [*(by_z * t[:, None] for t in theta.T), by_z, (1 - curve) * low * (1 - low)]
-    out: FloatArray = _by_probability(curve, low)[..., None] * np.stack(parts, axis=2)[:, :, None, :]
-    return out
+    by_z, by_guessing = _slopes(theta, par)
+    by_line = by_z[..., None] * np.column_stack([theta, np.ones(len(theta))])[:, None, None, :]
+    return np.concatenate([by_line, by_guessing[..., None]], axis=3)
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2, D) derivatives by theta."""
-    curve, low = expit(predictor(theta, par)), expit(par[:, -1])
-    by_z = ((1 - low) * curve * (1 - curve))[..., None] * par[None, :, : theta.shape[1]]
-    out: FloatArray = _by_probability(curve, low)[..., None] * by_z[:, :, None, :]
-    return out
+    by_z, _ = _slopes(theta, par)
+    return by_z[..., None] * par[None, :, None, : theta.shape[1]]
 
 
-def _by_probability(curve: FloatArray, low: FloatArray) -> FloatArray:
+def _slopes(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return (Q, J, 2) derivatives of log P by the predictor and by logit g; no division by 1 - P, which underflows."""
+    z, low = predictor(theta, par), expit(par[:, -1])
+    curve, rest = expit(z), expit(-z)
     p = low + (1 - low) * curve
-    return np.stack([-1 / ((1 - low) * (1 - curve)), 1 / p], axis=2)
+    by_z = np.stack([-curve, (1 - low) * curve * rest / p], axis=2)
+    by_guessing = np.stack([np.broadcast_to(-low, z.shape), rest * low * (1 - low) / p], axis=2)
+    return by_z, by_guessing
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:

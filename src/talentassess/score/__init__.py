@@ -55,6 +55,11 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
     """
     if method not in METHODS:
         raise ScoringError(f"There is no scoring method '{method}'; choose one of: {', '.join(METHODS)}.")
+    unordered = [block.model.label for block in calibration.blocks if not block.model.ordered]
+    if method == "sum-eap" and unordered:
+        raise ScoringError(
+            f"A sum score of the {unordered[0]} has no meaning: its categories are not ordered. Use eap."
+        )
     aligned = _align(calibration, responses, partial)
     group = _group_numbers(calibration, responses)
     forms = [dimension_form(calibration, d) for d in range(len(calibration.dimensions))]
@@ -66,7 +71,7 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
         person_ids=responses.person_ids,
         dimensions=calibration.dimensions,
         theta=theta,
-        cov=variance[:, :, None] * np.eye(theta.shape[1]),
+        cov=_diagonal(variance),
         method=method,
         metric="logit",
         status=_statuses(theta, n_answered),
@@ -75,6 +80,14 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
         group=responses.group,
         provenance=_provenance(calibration, responses, method),
     )
+
+
+def _diagonal(variance: FloatArray) -> FloatArray:
+    """Return (N, D, D) covariances with these variances (N, D); zeros elsewhere even where a variance is infinite."""
+    cov = np.zeros((*variance.shape, variance.shape[1]))
+    each = np.arange(variance.shape[1])
+    cov[:, each, each] = variance
+    return cov
 
 
 def _align(calibration: Calibration, responses: Responses, partial: bool) -> Responses:
@@ -162,7 +175,8 @@ def _reliability(theta: FloatArray, variance: FloatArray, answered: BoolArray, m
 
 
 def _provenance(calibration: Calibration, responses: Responses, method: str) -> Provenance:
-    frozen = hash_arrays(*(block.par for block in calibration.blocks))
+    latent = calibration.latent
+    frozen = hash_arrays(*(block.par for block in calibration.blocks), latent.mean, latent.cov)
     return Provenance(
         source=responses.provenance.source,
         data_hash=responses.provenance.data_hash,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
+from talentassess.core.derived import suited_grid
 from talentassess.core.likelihood import posteriors, stack_log_prob
-from talentassess.core.quadrature import grid, normal_log_weights
+from talentassess.core.quadrature import normal_log_weights
 from talentassess.score.form import Form
 
 
 def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return posterior means (N,) and variances (N,) of theta in logits, for codes x (N, Jd) and group numbers (N,)."""
-    nodes = grid()
+    nodes = suited_grid(form.blocks, form.mean, form.sd)
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
     log_prior = np.stack([normal_log_weights(nodes, m, s) for m, s in zip(form.mean, form.sd, strict=True)])
     mean, second = np.empty(len(x)), np.empty(len(x))

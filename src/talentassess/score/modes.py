@@ -32,9 +32,13 @@ class _Equation:
     """The estimating equation of a chunk of persons: f(theta) = dl/dtheta + prior or Warm's correction."""
 
     def __init__(self, form: Form, x: CodeArray, group: IntArray, method: str) -> None:
-        self.form, self.x, self.method = form, x, method
+        self.form, self.x, self.group, self.method = form, x, group, method
         self.mean, self.sd = form.mean[group], form.sd[group]
         self.answered = (x >= 0).astype(np.float64)
+
+    def take(self, persons: IntArray) -> _Equation:
+        """Return the equation of some of the persons (m,)."""
+        return _Equation(self.form, self.x[persons], self.group[persons], self.method)
 
     def on_grid(self, nodes: FloatArray) -> FloatArray:
         """Return (n, Q) values of f at common nodes (Q,)."""
@@ -99,15 +103,16 @@ def _root(equation: _Equation) -> FloatArray:
     height = np.concatenate([np.zeros((len(f), 1)), np.cumsum((f[:, 1:] + f[:, :-1]) / 2, axis=1)], axis=1)
     best = height.argmax(axis=1)
     person = np.arange(len(f))
-    rising = f[person, best] > 0
-    left = np.where(rising, best, best - 1)
-    theta = np.full(len(f), np.nan)
-    inside = (left >= 0) & (left + 1 < NODES) & (np.ptp(height, axis=1) > 0)
-    theta[(left < 0) & (np.ptp(height, axis=1) > 0)] = -np.inf
-    theta[left + 1 >= NODES] = np.inf
+    left = np.where(f[person, best] > 0, best, best - 1)
+    theta, top = np.full(len(f), np.nan), height[person, best]
+    informed = np.ptp(height, axis=1) > 0
+    # the height saturates in floating point before the end is reached, so the ends are compared, not argmax's place
+    low_end, high_end = height[:, 0] >= top, height[:, -1] >= top
+    theta[informed & low_end], theta[informed & ~low_end & high_end] = -np.inf, np.inf
+    inside = informed & ~low_end & ~high_end & (left >= 0) & (left + 1 < NODES)
     if inside.any():
-        low, high = nodes[np.where(inside, left, 0)], nodes[np.where(inside, left + 1, 1)]
-        theta[inside] = _regula_falsi(equation, low, high)[inside]
+        found = np.flatnonzero(inside)
+        theta[found] = _regula_falsi(equation.take(found), nodes[left[found]], nodes[left[found] + 1])
     return theta
 
 
@@ -115,19 +120,20 @@ def _regula_falsi(equation: _Equation, low: FloatArray, high: FloatArray) -> Flo
     """Return roots bracketed by low and high (n,), by false position with the Illinois correction."""
     f_low, f_high = equation.at(low), equation.at(high)
     theta, side = (low + high) / 2, np.zeros(len(low), dtype=np.int64)
+    moving = np.arange(len(low))
     for _ in range(ROUNDS):
-        width = f_low - f_high
-        share = np.divide(f_low, width, out=np.full_like(width, 0.5), where=np.abs(width) > 1e-300)
-        new = low + np.clip(share, 0.0, 1.0) * (high - low)
-        f = equation.at(new)
-        done = np.abs(new - theta) < TOLERANCE
-        theta = new
-        if done.all():
+        width = f_low[moving] - f_high[moving]
+        share = np.divide(f_low[moving], width, out=np.full_like(width, 0.5), where=np.abs(width) > 1e-300)
+        new = low[moving] + np.clip(share, 0.0, 1.0) * (high[moving] - low[moving])
+        f = equation.take(moving).at(new)
+        step = np.abs(new - theta[moving])
+        theta[moving] = new
+        up, was = f > 0, side[moving]
+        f_high[moving] = np.where(up, np.where(was == 1, f_high[moving] / 2, f_high[moving]), f)
+        f_low[moving] = np.where(up, f, np.where(was == -1, f_low[moving] / 2, f_low[moving]))
+        low[moving], high[moving] = np.where(up, new, low[moving]), np.where(up, high[moving], new)
+        side[moving] = np.where(up, 1, -1)
+        moving = moving[step >= TOLERANCE]
+        if not len(moving):
             break
-        up = f > 0
-        f_high = np.where(up & (side == 1), f_high / 2, f_high)
-        f_low = np.where(~up & (side == -1), f_low / 2, f_low)
-        low, f_low = np.where(up, new, low), np.where(up, f, f_low)
-        high, f_high = np.where(up, high, new), np.where(up, f_high, f)
-        side = np.where(up, 1, -1)
     return theta

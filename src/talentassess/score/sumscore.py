@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
+from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import stack_log_prob
-from talentassess.core.quadrature import grid, normal_log_weights
+from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.score.form import Form, dimension_form
 
@@ -51,7 +53,8 @@ def sum_score_table(calibration: Calibration, dimension: str | None = None) -> S
     if dimension not in calibration.dimensions:
         raise ScoringError(f"Name one dimension: {', '.join(calibration.dimensions)} (found: {dimension}).")
     form = dimension_form(calibration, calibration.dimensions.index(dimension))
-    eap, variance, share = _table(form, np.ones(len(form.n_cat), dtype=bool), 0)
+    nodes, probability = _category_probabilities(form)
+    eap, variance, share = _table(form, nodes, probability, np.ones(len(form.n_cat), dtype=bool), 0)
     return SumScoreTable(dimension=dimension, sum_score=np.arange(len(eap)), eap=eap, se=np.sqrt(variance), share=share)
 
 
@@ -62,30 +65,37 @@ def sum_score_eap(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray
     distinct, where = np.unique(keys, axis=0, return_inverse=True)
     sums = np.where(answered, x, 0).sum(axis=1)
     theta, variance = np.empty(len(x)), np.empty(len(x))
+    nodes, probability = _category_probabilities(form)
     for number, key in enumerate(distinct):
         rows = where.ravel() == number
-        eap, var, _ = _table(form, key[:-1].astype(bool), int(key[-1]))
+        eap, var, _ = _table(form, nodes, probability, key[:-1].astype(bool), int(key[-1]))
         theta[rows], variance[rows] = eap[sums[rows]], var[sums[rows]]
     return theta, variance
 
 
-def _table(form: Form, use: BoolArray, group: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _category_probabilities(form: Form) -> tuple[FloatArray, FloatArray]:
+    """Return nodes (Q,) and stacked category probabilities (S, Q)."""
+    nodes = suited_grid(form.blocks, form.mean, form.sd)
+    return nodes, np.exp(stack_log_prob(form.blocks, nodes[:, None], form.starts))
+
+
+def _table(
+    form: Form, nodes: FloatArray, probability: FloatArray, use: BoolArray, group: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return EAP (M,), variance (M,) and probability (M,) of each sum score over the items in ``use`` (Jd,)."""
-    nodes = grid()
     weight = np.exp(normal_log_weights(nodes, form.mean[group], form.sd[group]))
-    joint = sum_score_likelihood(form, nodes, use) * weight
+    parts = [probability[form.starts[j] : form.starts[j + 1]] for j in np.flatnonzero(use)]
+    joint = sum_score_likelihood(parts, len(nodes)) * weight
     share = joint.sum(axis=1)
     eap = joint @ nodes / share
     return eap, joint @ nodes**2 / share - eap**2, share
 
 
-def sum_score_likelihood(form: Form, nodes: FloatArray, use: BoolArray) -> FloatArray:
-    """Return (M, Q) probability of each sum score at each node, over the items in ``use`` (Jd,)."""
-    probability = np.exp(stack_log_prob(form.blocks, nodes[:, None], form.starts))
-    table = np.ones((1, len(nodes)))
-    for j in np.flatnonzero(use):
-        p = probability[form.starts[j] : form.starts[j + 1]]
-        longer = np.zeros((len(table) + len(p) - 1, len(nodes)))
+def sum_score_likelihood(parts: Sequence[FloatArray], n_nodes: int) -> FloatArray:
+    """Return (M, Q) probability of each sum score at each node, from the items' category probabilities (K, Q)."""
+    table = np.ones((1, n_nodes))
+    for p in parts:
+        longer = np.zeros((len(table) + len(p) - 1, n_nodes))
         for k, row in enumerate(p):
             longer[k : k + len(table)] += table * row
         table = longer

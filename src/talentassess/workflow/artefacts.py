@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -23,17 +25,22 @@ from talentassess.models import all_models
 Form = TypeVar("Form", bound=BaseModel)
 
 CALIBRATION, SCORES = "talentassess/calibration/1", "talentassess/scores/1"
+KINDS = {"calibration": "a calibration", "scores": "scores", "report": "a report", "norms": "norms"}
 
 
 def save(result: Calibration | Scores, path: str | Path) -> Path:
     """Write a calibration or scores to a JSON file and return its path.
 
-    The file carries a schema version and a content hash; loading notices when it was edited.
+    The file carries a schema version and a content hash; loading notices when it was edited. Infinite and missing
+    numbers come back as they were.
+
+    Raises
+    ------
+    ArtefactError : the file cannot be written, or the result is of another kind.
     """
-    schema, packed = (
-        (CALIBRATION, _pack_calibration(result)) if isinstance(result, Calibration) else (SCORES, _pack_scores(result))
-    )
-    return write_artefact(Path(path), schema, packed.model_dump(mode="json"))
+    schema, packed = _packed(result)
+    with _plain_failure(Path(path), "written"):
+        return write_artefact(Path(path), schema, packed.model_dump(mode="json"))
 
 
 def save_table(result: Tabular, path: str | Path) -> Path:
@@ -42,7 +49,8 @@ def save_table(result: Tabular, path: str | Path) -> Path:
     provenance = getattr(result, "provenance", None)
     if provenance is not None and provenance.simulated:
         frame["SIMULATED"] = "SIMULATED"
-    return write_whole(Path(path), frame.to_csv(index=False))
+    with _plain_failure(Path(path), "written"):
+        return write_whole(Path(path), frame.to_csv(index=False))
 
 
 def load_calibration(path: str | Path) -> Calibration:
@@ -109,7 +117,7 @@ class CalibrationFile(_Part):
     n_persons: int
     n_steps: int
     status: str
-    trace: list[list[float]]
+    trace: list[JsonValue]
     audit: list[FindingPart]
     provenance: ProvenancePart
 
@@ -130,16 +138,48 @@ class ScoresFile(_Part):
     provenance: ProvenancePart
 
 
+def _packed(result: Calibration | Scores) -> tuple[str, CalibrationFile | ScoresFile]:
+    if isinstance(result, Calibration):
+        return CALIBRATION, _pack_calibration(result)
+    if isinstance(result, Scores):
+        return SCORES, _pack_scores(result)
+    raise ArtefactError(
+        f"A {type(result).__name__} cannot be saved this way; a calibration or scores can. Norms: save_norms(norms, "
+        "folder). A report: report(result).save('x.json')."
+    )
+
+
+@contextmanager
+def _plain_failure(path: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(
+            f"'{path.name}' cannot be {what}: {error.strerror}. Check the path and its permissions."
+        ) from error
+
+
+def read_saved(path: str | Path) -> tuple[str, dict[str, object]]:
+    """Return (schema, content) of any saved file; ``ArtefactError`` if it cannot be read or was edited."""
+    with _plain_failure(Path(path), "read"):
+        return read_artefact(Path(path).resolve())  # resolved, so that messages can name the folder
+
+
 def _read(path: str | Path, expected: str, form: type[Form]) -> Form:
-    schema, content = read_artefact(Path(path))
+    schema, content = read_saved(path)
     if schema != expected:
-        kind, version = expected.split("/")[1:]
-        raise ArtefactError(f"{Path(path).name} holds '{schema}'; a {kind} (version {version}) is needed here.")
+        raise ArtefactError(f"{Path(path).name} holds {_in_words(schema)}. Needed here: {_in_words(expected)}.")
     try:
         return form.model_validate(content)
     except ValidationError as error:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
         raise ArtefactError(f"{Path(path).name} does not have the fields of '{schema}'.", lines) from None
+
+
+def _in_words(schema: str) -> str:
+    """Return a schema as words: ``talentassess/scores/1`` -> ``scores (version 1)``."""
+    kind, _, version = schema.removeprefix("talentassess/").partition("/")
+    return f"{KINDS.get(kind, kind)} (version {version or 'unknown'})"
 
 
 def _numbers(array: FloatArray) -> JsonValue:
@@ -183,7 +223,7 @@ def _pack_calibration(c: Calibration) -> CalibrationFile:
         n_persons=c.n_persons,
         n_steps=c.n_steps,
         status=c.status.name,
-        trace=[list(part) for part in c.trace],
+        trace=[_numbers(np.array(part, dtype=np.float64)) for part in c.trace],
         audit=[FindingPart(**asdict(finding)) for finding in c.audit],
         provenance=_pack_provenance(c.provenance),
     )
@@ -203,12 +243,19 @@ def _pack_block(block: ItemBlock, cov: FloatArray) -> BlockPart:
 
 def _unpack_block(part: BlockPart) -> ItemBlock:
     if part.model not in all_models():
-        raise ArtefactError(f"The file uses the model '{part.model}', which this version does not have.")
+        raise ArtefactError(f"The file uses the model '{part.model}', which this version lacks; use a newer one.")
     items = np.array(part.items, dtype=np.int64)
     return ItemBlock(all_models()[part.model], part.n_cat, items, _array(part.par), tuple(part.dims), part.variant)
 
 
+def _status(name: str) -> Status:
+    if name not in Status.__members__:
+        raise ArtefactError(f"The file uses the status '{name}', which this version lacks; use a newer one.")
+    return Status[name]
+
+
 def _unpack_calibration(f: CalibrationFile) -> Calibration:
+    n_free = len(f.free_names)  # an empty matrix is an empty list in JSON, which has no shape
     return Calibration(
         item_ids=tuple(f.item_ids),
         n_cat=np.array(f.n_cat, dtype=np.int64),
@@ -216,12 +263,12 @@ def _unpack_calibration(f: CalibrationFile) -> Calibration:
         blocks=tuple(_unpack_block(block) for block in f.blocks),
         par_cov=tuple(_array(block.par_cov) for block in f.blocks),
         latent=Latent(tuple(f.groups), _array(f.latent_mean), _array(f.latent_cov)),
-        free=FreeParameters(tuple(f.free_names), _array(f.free_values), _array(f.free_cov)),
+        free=FreeParameters(tuple(f.free_names), _array(f.free_values), _array(f.free_cov).reshape(n_free, n_free)),
         loglik=float(_array(f.loglik)),
         n_persons=f.n_persons,
         n_steps=f.n_steps,
-        status=Status[f.status],
-        trace=tuple(tuple(part) for part in f.trace),
+        status=_status(f.status),
+        trace=tuple(tuple(_array(part).tolist()) for part in f.trace),
         audit=tuple(Finding(**dict(finding)) for finding in f.audit),
         provenance=_unpack_provenance(f.provenance),
     )
@@ -251,7 +298,7 @@ def _unpack_scores(f: ScoresFile) -> Scores:
         cov=_array(f.cov),
         method=f.method,
         metric=f.metric,
-        status=tuple(tuple(Status[name] for name in person) for person in f.status),
+        status=tuple(tuple(_status(name) for name in person) for person in f.status),
         n_answered=np.array(f.n_answered, dtype=np.int64),
         reliability=_array(f.reliability),
         group=None if f.group is None else tuple(f.group),

@@ -1,19 +1,26 @@
-"""Turn a saved file, whatever it holds, into a report."""
+"""Turn something saved, whatever it holds, into a report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from talentassess.core.files import read_artefact
+from talentassess.norming import load_norms
 from talentassess.render.doc import ReportDoc
 from talentassess.render.json_file import load_report
-from talentassess.workflow.artefacts import CALIBRATION, SCORES, load_calibration, load_scores
+from talentassess.workflow.artefacts import CALIBRATION, SCORES, load_calibration, load_scores, read_saved
 from talentassess.workflow.report import report
 
 
 def report_of_file(path: str | Path) -> ReportDoc:
-    """Return the report of a saved calibration or scores, or the saved report itself; else ``ArtefactError``."""
-    schema, _ = read_artefact(Path(path))
+    """Return the report of a saved calibration, scores or folder of norms, or the saved report itself.
+
+    Raises
+    ------
+    ArtefactError, NormError : nothing is there, it is none of these, or it was changed after it was saved.
+    """
+    if Path(path).is_dir():
+        return report(load_norms(path))
+    schema, _ = read_saved(path)
     if schema == CALIBRATION:
         return report(load_calibration(path))
     if schema == SCORES:

@@ -79,5 +79,5 @@ def report(
     """Write a saved result in another form, e.g. a report's JSON as PDF."""
     from talentassess.workflow.saved import report_of_file
 
-    check_out(out, REPORTS, saved)
+    check_out(out, REPORTS, saved, saved / "card.json")
     print(f"Report: {report_of_file(saved).save(out)}")

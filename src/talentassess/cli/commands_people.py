@@ -150,7 +150,7 @@ def pool(
     from talentassess.workflow.pool import compare_pool
     from talentassess.workflow.report import report
 
-    check_out(out, REPORTS, scores)
+    check_out(out, REPORTS, scores, Path(norms) / "card.json")
     compared = compare_pool(load_scores(scores), load_profile(role), load_norms(norms), confidence=confidence)
     told = f"{compared!r}\nReport: {report(compared).save(out)}"
     if as_json:

@@ -83,7 +83,7 @@ def read_table(
 
 
 def check_out(out: Path | None, suffixes: Sequence[str], *inputs: Path) -> None:
-    """Refuse a file of a wrong kind, or one that the command reads, before the work begins and not after it."""
+    """Refuse a file of a wrong kind, or one of the command's other files, before the work begins and not after it."""
     if out is None:
         return
     if out.suffix.lower() not in suffixes:
@@ -95,7 +95,7 @@ def check_out(out: Path | None, suffixes: Sequence[str], *inputs: Path) -> None:
         raise TalentAssessError(f"'{out.name}' is a folder; give the name of a file to write.")
     _check_parents(out)
     if out.resolve() in [path.resolve() for path in inputs]:
-        raise TalentAssessError(f"'{out.name}' is read by this command and would be lost. Choose another name for it.")
+        raise TalentAssessError(f"'{out.name}' is used by this command already and would be lost. Choose another name.")
 
 
 def check_folder(out: Path) -> None:

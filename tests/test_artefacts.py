@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import talentassess as ta
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ArtefactError, NormError
 from talentassess.core.files import read_artefact, write_artefact
@@ -26,7 +26,7 @@ from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity, Status
 from talentassess.render.blocks import Callout, ClaimBlock, FigureBlock, FindingBlock, Paragraph, TableBlock
 from talentassess.render.json_file import load_report
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.artefacts import save_table
 from talentassess.workflow.saved import report_of_file
 from talentassess.workflow.simulate import drawn_calibration

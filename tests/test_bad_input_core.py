@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared_data import counted, make_responses
-from talentassess.calibrate import BetaPrior, Equal, Fixed, NormalPrior, calibrate
+from talentassess.calibration import BetaPrior, Equal, Fixed, NormalPrior, calibrate
 from talentassess.core.errors import (
     ArtefactError,
     CalibrationError,
@@ -19,7 +19,7 @@ from talentassess.core.errors import (
 )
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
-from talentassess.score import score, sum_score_table
+from talentassess.scoring import score, sum_score_table
 from talentassess.workflow.artefacts import load_calibration, load_scores, save
 from talentassess.workflow.simulate import simulate
 

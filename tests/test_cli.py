@@ -18,13 +18,13 @@ import typer
 from typer.testing import CliRunner
 
 import talentassess as ta
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.cli import INTERRUPTED, main
 from talentassess.cli.app import app
 from talentassess.cli.console import show_table
 from talentassess.cli.reading import REPORTS
 from talentassess.render.save import SUFFIXES
-from talentassess.score import score
+from talentassess.scoring import score
 
 ROOT = Path(__file__).resolve().parents[1]
 RETAIL = ROOT / "analysis" / "data" / "siop2021_retail"

@@ -11,24 +11,20 @@ import openpyxl
 import pytest
 
 import talentassess as ta
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.core.errors import NormError, ProfileError
 from talentassess.core.responses import Responses
 from talentassess.core.scores import Scores
 from talentassess.render.doc import ReportDoc, TableBlock
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.pool import MethodAgreement, method_agreement
 
 ROLE = "43-4051.00"
 N_PILOT, N_PEOPLE = 200, 24
 FORBIDDEN = re.compile(r"\b(match(ing)? (percentage|score|per cent)|valid|validated|compliant|compliance)\b", re.I)
 
-# Columns of the pool report that hold probabilities -> the row of the error table that says what their error includes.
-PROBABILITIES = {
-    "P(first)": "p_best",
-    "P(meets all levels)": "p_meets_all",
-    "Expected share that meets": "p_meets",
-}
+# Columns of the pool report that hold probabilities; the error table has a row for each.
+PROBABILITIES = ("P(first)", "P(meets all levels)", "Expected share that meets")
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +212,8 @@ def test_the_summary_says_what_the_tables_say(doc, pool):
         f"{verdict.count('cannot tell')} the answers do not settle it."
     )
     together = sum(row["Level with the first"] == "yes" for row in candidates)
-    assert sentences[1] == f"{together} applicants cannot be told apart from the first in rank."
+    who = f"{together} applicant{'' if together == 1 else 's'}"
+    assert sentences[1] == f"{who} cannot be told apart from the first in rank, that one included."
     ends = [tuple(map(int, str(row["Rank, interval"]).split(" to "))) for row in candidates]
     width = np.mean([last - first + 1 for first, last in ends])
     assert sentences[2] == (
@@ -261,14 +258,14 @@ def test_verdicts_at_the_declared_level_add_up_to_the_pool(doc, pool):
 
 def test_every_probability_names_its_error(doc):
     """Every column of probabilities has a row of the error table that says what their error includes and leaves out."""
-    errors = {row["column"]: row for row in rows(table(doc, "error-table"))}
+    errors = {row["Number"]: row for row in rows(table(doc, "error-table"))}
     held = [name for t in doc.tables for name in t.columns if re.search(r"^P\(|probab|share that", name, re.I)]
     assert sorted(held) == sorted(PROBABILITIES)  # a new column of probabilities must be listed above
     for name in held:
-        row = errors[PROBABILITIES[name]]
-        assert row["errors_included"]
-        assert row["errors_not_included"]
-        assert re.fullmatch(r"none: exact|\d+ draws, seed \d+: standard error at most 0\.\d+", row["monte_carlo"])
+        row = errors[name]
+        assert row["Errors included"]
+        assert row["Errors not included"]
+        assert re.fullmatch(r"none: exact|\d+ draws, seed \d+: standard error at most 0\.\d+", row["Monte Carlo"])
     figures = [f for f in doc.figures if "robability" in f.caption]
     assert figures
     for figure in figures:

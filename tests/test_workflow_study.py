@@ -18,12 +18,12 @@ import pytest
 
 import talentassess as ta
 from talentassess.bank.schema import ItemBank
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.core.errors import CalibrationError, DataError, ReportError
 from talentassess.core.responses import Responses
 from talentassess.render.doc import FindingBlock, ReportDoc, TableBlock
 from talentassess.render.json_file import load_report
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.study import rest_mean, second_opinion, take_answers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -391,7 +391,7 @@ def test_simulate_refuses(options, words):
 
 
 def test_verbs_stay_verbs_whatever_is_imported_first():
-    """``ta.score`` and ``ta.calibrate`` share their names with modules; a study imports these modules."""
+    """``ta.score`` and ``ta.calibrate`` are functions before and after a study has imported everything."""
     code = "import talentassess as ta; ta.run_study; print(callable(ta.score), callable(ta.calibrate))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from talentassess.bank.load import bank_names, load_bank, load_competencies
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
-    from talentassess.calibrate import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
-    from talentassess.calibrate.crosscheck import cross_check
+    from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
+    from talentassess.calibration.crosscheck import cross_check
     from talentassess.core.calibration import Calibration
     from talentassess.core.errors import TalentAssessError
     from talentassess.core.responses import Responses
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from talentassess.models import model_names
     from talentassess.norming import NormCard, fit_norms, load_norms, norm_card, save_norms
     from talentassess.render.doc import ReportDoc
-    from talentassess.score import score, sum_score_table
+    from talentassess.scoring import score, sum_score_table
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
@@ -47,8 +47,8 @@ _HOME = {
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
-    "talentassess.calibrate": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
-    "talentassess.calibrate.crosscheck": ("cross_check",),
+    "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
+    "talentassess.calibration.crosscheck": ("cross_check",),
     "talentassess.core.calibration": ("Calibration",),
     "talentassess.core.errors": ("TalentAssessError",),
     "talentassess.core.responses": ("Responses",),
@@ -59,7 +59,7 @@ _HOME = {
     "talentassess.models": ("model_names",),
     "talentassess.norming": ("NormCard", "fit_norms", "load_norms", "norm_card", "save_norms"),
     "talentassess.render.doc": ("ReportDoc",),
-    "talentassess.score": ("score", "sum_score_table"),
+    "talentassess.scoring": ("score", "sum_score_table"),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),

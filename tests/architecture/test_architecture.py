@@ -119,7 +119,7 @@ def test_everything_is_annotated_and_nothing_is_any():
 
 
 ARRAYS = ("FloatArray", "IntArray", "CodeArray", "BoolArray")
-NUMERIC = ("core", "models", "calibrate", "score", "ctt", "norming", "matching")
+NUMERIC = ("core", "models", "calibration", "scoring", "ctt", "norming", "matching")
 
 
 def test_public_functions_on_arrays_say_their_shapes():
@@ -179,6 +179,14 @@ def test_public_names_resolve_and_are_listed():
         assert getattr(ta, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'calibrates'"):
         ta.calibrates  # noqa: B018
+
+
+def test_no_public_name_is_also_a_module():
+    """Importing ``talentassess.x`` binds the name x on the package: a verb of that name would turn into a module."""
+    import talentassess as ta
+
+    modules = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert modules & set(ta.__all__) == set()
 
 
 def test_design_names_are_all_there():

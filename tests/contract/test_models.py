@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.derived import expected_score, item_information
 from talentassess.core.likelihood import ItemBlock
@@ -15,7 +15,7 @@ from talentassess.core.model import ItemModel, Param
 from talentassess.core.provenance import Provenance
 from talentassess.core.status import Status
 from talentassess.models import all_models, find_model, model_names
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.artefacts import load_calibration, save
 from talentassess.workflow.simulate import simulate
 
@@ -107,7 +107,8 @@ def test_higher_theta_means_higher_expected_category_if_ordered(name):
     block = ItemBlock(model, categories(model), np.arange(5), draw(model, 5, 1))
     expected = expected_score(block, np.linspace(-4, 4, 41)[:, None])
     if model.ordered:
-        assert (np.diff(expected, axis=0) > 0).all()
+        assert (np.diff(expected, axis=0) > -1e-12).all()  # curves may reach their limit to the last digit
+        assert (expected[-1] > expected[0] + 0.5).all()
 
 
 @pytest.mark.parametrize("name", MODELS)

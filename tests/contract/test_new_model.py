@@ -68,7 +68,7 @@ def test_one_new_file_passes_the_contract(tmp_path):
     for folder in ("items", "norms", "reports"):  # where an installed package keeps its content
         shutil.copytree(ROOT / folder, tmp_path / "talentassess" / "content" / folder)
     (tmp_path / "talentassess" / "models" / "cloglog.py").write_text(NEW_MODEL)
-    command = [sys.executable, "-m", "pytest", str(ROOT / "tests/contract/test_models.py"), "-k", "cloglog", "-v"]
+    command = [sys.executable, "-m", "pytest", str(ROOT / "tests/contract/test_models.py"), "-k", "cloglog", "-vv"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml")]
     done = subprocess.run(
         command,

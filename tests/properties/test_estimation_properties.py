@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from talentassess.calibrate import calibrate
-from talentassess.calibrate.problem import merge_patterns
+from talentassess.calibration import calibrate
+from talentassess.calibration.problem import merge_patterns
 from talentassess.core.likelihood import ItemBlock, e_step, offsets, posteriors, stack_log_prob
 from talentassess.core.quadrature import d_normal_log_weights, grid, normal_log_weights
 from talentassess.core.responses import Responses
 from talentassess.models import all_models
-from talentassess.score import score
+from talentassess.scoring import score
 
 MODEL = all_models()["graded"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from shared_data import counted, make_responses
-from talentassess.calibrate import Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
-from talentassess.calibrate.objective import evaluate
-from talentassess.calibrate.problem import build_problem
+from talentassess.calibration import Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
+from talentassess.calibration.objective import evaluate
+from talentassess.calibration.problem import build_problem
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.derived import suited_grid
 from talentassess.core.errors import CalibrationError, ModelError, ScoringError
@@ -19,7 +19,7 @@ from talentassess.core.provenance import Provenance
 from talentassess.core.quadrature import grid
 from talentassess.core.status import Status
 from talentassess.models import find_model
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.simulate import simulate
 
 
@@ -135,7 +135,7 @@ def test_an_unused_category_keeps_its_standard_errors_in_large_samples():
         / (2 * step)
         for e in step * np.eye(size)[:4]
     ]
-    from talentassess.calibrate.standard_errors import complete_information, prior_information
+    from talentassess.calibration.standard_errors import complete_information, prior_information
 
     observed = -np.array(rows)[:, :4]
     at = evaluate(problem, fitted.free.values)

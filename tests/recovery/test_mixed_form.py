@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from talentassess.calibrate import Fixed, NormalPrior, calibrate
+from talentassess.calibration import Fixed, NormalPrior, calibrate
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 from talentassess.models import find_model
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.simulate import simulate
 
 PARTS = (("2pl", 2, 8), ("graded", 5, 6), ("nominal", 4, 5), ("gpcm", 3, 5))

@@ -82,8 +82,8 @@ def calibrate(
     as_json: r.Json = False,
 ) -> None:
     """Calibrate items by marginal maximum likelihood; one dimension per scale."""
-    from talentassess.calibrate import Progress
-    from talentassess.calibrate import calibrate as fit
+    from talentassess.calibration import Progress
+    from talentassess.calibration import calibrate as fit
     from talentassess.workflow.artefacts import save
 
     r.check_out(out, (".json",), table)
@@ -151,7 +151,7 @@ def score(
     as_json: r.Json = False,
 ) -> None:
     """Score persons with a saved calibration."""
-    from talentassess.score import score as run
+    from talentassess.scoring import score as run
     from talentassess.workflow.artefacts import load_calibration, save, save_table
 
     r.check_out(out, (".json", ".csv"), table, calibration)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from talentassess.bank.load import load_bank
 from talentassess.bank.tables import read_answers
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.content import content_dir
 from talentassess.matching import load_profile
 from talentassess.norming import fit_norms, norm_card, save_norms
 from talentassess.render.doc import ReportDoc
-from talentassess.score import score
+from talentassess.scoring import score
 from talentassess.workflow.artefacts import save
 from talentassess.workflow.pool import PoolComparison, compare_pool
 from talentassess.workflow.report import report

@@ -60,7 +60,7 @@ def _summary(m: Matches) -> tuple[Block, ...]:
             caveat("probability_meets"),
         ),
         Claim(
-            f"{len(m.leading)} applicants cannot be told apart from the first in rank.",
+            f"{_applicants(len(m.leading))} cannot be told apart from the first in rank, that one included.",
             "rank-intervals",
             caveat("cannot_be_told_apart"),
         ),
@@ -211,7 +211,11 @@ def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
         )
         for c, name in enumerate(m.competencies)
     ]
-    return (TableBlock("Applicants per required level", table, {"Expected share that meets": CHANCE}), *figures)
+    note = "Expected share that meets: mean of the applicants' probabilities of reaching the level (see the heat map)."
+    return (
+        TableBlock("Applicants per required level", table, {"Expected share that meets": CHANCE}, (note,)),
+        *figures,
+    )
 
 
 def _sensitivity(m: Matches) -> tuple[Block, ...]:
@@ -300,7 +304,27 @@ def _normed(pool: PoolComparison) -> tuple[Block, ...]:
 
 
 def _errors(m: Matches) -> tuple[Block, ...]:
+    rows = m.tables()["error_sources"]
+    printed = {
+        "p_meets": "Expected share that meets",
+        "p_meets_all": "P(meets all levels)",
+        "composite": "Composite (z)",
+        "p_above_first": "Level with the first",
+        "p_best": "P(first)",
+        "rank_lower, rank_upper": "Rank, interval",
+        "role_fit_percentile": "Percentile of this role",
+    }
+    table: Columns = {
+        "Number": [printed[str(name)] for name in rows["column"]],
+        "Errors included": rows["errors_included"],
+        "Errors not included": rows["errors_not_included"],
+        "Monte Carlo": rows["monte_carlo"],
+    }
     return (
         Paragraph(caveat("no_validity")),
-        TableBlock("What each number's error includes", m.tables()["error_sources"], anchor="error-table"),
+        TableBlock("What each number's error includes", table, anchor="error-table"),
     )
+
+
+def _applicants(n: int) -> str:
+    return f"{n} applicant{'' if n == 1 else 's'}"

@@ -11,8 +11,8 @@ from talentassess.bank.answers import RawAnswers
 from talentassess.bank.keys import derive_keys
 from talentassess.bank.schema import ItemBank
 from talentassess.bank.scoring import key_answers
-from talentassess.calibrate import Progress, calibrate
-from talentassess.calibrate.crosscheck import CrossCheck, cross_check
+from talentassess.calibration import Progress, calibrate
+from talentassess.calibration.crosscheck import CrossCheck, cross_check
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import CalibrationError
@@ -21,7 +21,7 @@ from talentassess.core.responses import MISSING, Responses
 from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis, OptionAnalysis, OptionSettings, analyze_items, analyze_options
 from talentassess.norming import NormTable, fit_norms, norm_card
-from talentassess.score import score
+from talentassess.scoring import score
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

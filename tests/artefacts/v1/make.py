@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 import talentassess as ta
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.render.doc import Claim, ClaimBlock, Paragraph, ReportDoc, Section, TableBlock
-from talentassess.score import score
+from talentassess.scoring import score
 
 HERE = Path(__file__).parent
 ITEMS = {"care": ["c1", "c2", "c3", "c4"], "pace": ["p1", "p2", "p3", "p4", "p5"]}

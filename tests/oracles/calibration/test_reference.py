@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from shared_data import BFI, bfi, counted, sat12, science, verbal_aggression
-from talentassess.calibrate import calibrate
-from talentassess.calibrate.objective import evaluate
-from talentassess.calibrate.problem import build_problem
+from talentassess.calibration import calibrate
+from talentassess.calibration.objective import evaluate
+from talentassess.calibration.problem import build_problem
 from talentassess.core.quadrature import grid
 from talentassess.core.status import Status
 

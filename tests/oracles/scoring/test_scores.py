@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from shared_data import counted, make_responses, science
-from talentassess.calibrate import calibrate
+from talentassess.calibration import calibrate
 from talentassess.core.derived import item_information
 from talentassess.core.status import Status
-from talentassess.score import score, sum_score_table
+from talentassess.scoring import score, sum_score_table
 
 HERE = Path(__file__).parent
 MIRT = json.loads((HERE.parent / "calibration" / "irt_reference.json").read_text())

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from talentassess.calibrate.objective import Evaluation, evaluate
-from talentassess.calibrate.optimise import Path
-from talentassess.calibrate.problem import Problem, rest_correlation
+from talentassess.calibration.objective import Evaluation, evaluate
+from talentassess.calibration.optimise import Path
+from talentassess.calibration.problem import Problem, rest_correlation
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.quadrature import grid

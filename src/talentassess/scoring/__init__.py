@@ -13,10 +13,10 @@ from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.responses import MISSING, Responses
 from talentassess.core.scores import Scores
 from talentassess.core.status import Status
-from talentassess.score.bayes import expected_a_posteriori
-from talentassess.score.form import Form, dimension_form
-from talentassess.score.modes import solve_modes
-from talentassess.score.sumscore import SumScoreTable, sum_score_eap, sum_score_table
+from talentassess.scoring.bayes import expected_a_posteriori
+from talentassess.scoring.form import Form, dimension_form
+from talentassess.scoring.modes import solve_modes
+from talentassess.scoring.sumscore import SumScoreTable, sum_score_eap, sum_score_table
 
 __all__ = ["METHODS", "SumScoreTable", "score", "sum_score_table"]
 

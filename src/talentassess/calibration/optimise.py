@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import splu
 
-from talentassess.calibrate.objective import Evaluation, evaluate, information
-from talentassess.calibrate.problem import Problem
+from talentassess.calibration.objective import Evaluation, evaluate, information
+from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.status import Status

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibrate.problem import Problem
+from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.likelihood import EStep, ItemBlock, block_rows, e_step, stack_log_prob
 from talentassess.core.quadrature import d_normal_log_weights, normal_log_weights

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from talentassess.calibrate.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
-from talentassess.calibrate.priors import NormalPrior, Prior
+from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
+from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock, offsets

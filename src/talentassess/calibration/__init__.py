@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from talentassess.calibrate.assemble import Fit, join_fits
-from talentassess.calibrate.audit import audit_after, audit_before, check_estimable, count_parameters
-from talentassess.calibrate.constraints import Constraint, Equal, Fixed
-from talentassess.calibrate.inputs import (
+from talentassess.calibration.assemble import Fit, join_fits
+from talentassess.calibration.audit import audit_after, audit_before, check_estimable, count_parameters
+from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.inputs import (
     Settings,
     anchor_constraints,
     check_anchors,
@@ -20,10 +20,10 @@ from talentassess.calibrate.inputs import (
     name_dimensions,
     name_models,
 )
-from talentassess.calibrate.optimise import Path, Progress, maximise
-from talentassess.calibrate.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
-from talentassess.calibrate.problem import Problem, build_problem
-from talentassess.calibrate.standard_errors import covariance
+from talentassess.calibration.optimise import Path, Progress, maximise
+from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
+from talentassess.calibration.problem import Problem, build_problem
+from talentassess.calibration.standard_errors import covariance
 from talentassess.core.calibration import Calibration
 from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ModelError
@@ -108,7 +108,7 @@ def calibrate(
     )
     parts = name_dimensions(responses, dimensions)
     if engine == "girth":
-        from talentassess.calibrate.girth_engine import calibrate_with_girth, refuse_settings
+        from talentassess.calibration.girth_engine import calibrate_with_girth, refuse_settings
 
         refuse_settings(settings)
         return calibrate_with_girth(responses, model, dimensions)

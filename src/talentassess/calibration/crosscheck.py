@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talentassess.calibrate import Fixed, calibrate
-from talentassess.calibrate.girth_engine import calibrate_with_girth
+from talentassess.calibration import Fixed, calibrate
+from talentassess.calibration.girth_engine import calibrate_with_girth
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.likelihood import ItemBlock

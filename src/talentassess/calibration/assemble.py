@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from talentassess.calibrate.optimise import Path
-from talentassess.calibrate.problem import Problem
+from talentassess.calibration.optimise import Path
+from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.likelihood import ItemBlock

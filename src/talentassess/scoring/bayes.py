@@ -8,7 +8,7 @@ from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.derived import suited_grid
 from talentassess.core.likelihood import posteriors, stack_log_prob
 from talentassess.core.quadrature import normal_log_weights
-from talentassess.score.form import Form
+from talentassess.scoring.form import Form
 
 
 def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from talentassess.calibrate.constraints import Constraint, Equal, Fixed
-from talentassess.calibrate.priors import Prior
-from talentassess.calibrate.standard_errors import METHODS
+from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.priors import Prior
+from talentassess.calibration.standard_errors import METHODS
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import CalibrationError, ModelError
 from talentassess.core.model import Param

@@ -6,7 +6,7 @@ import numpy as np
 
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import CHUNK, ItemBlock
-from talentassess.score.form import Form
+from talentassess.scoring.form import Form
 
 REACH, NODES = 15.0, 301  # an estimate beyond 15 logits is an extreme pattern, not a measurement
 TOLERANCE, ROUNDS = 1e-10, 60

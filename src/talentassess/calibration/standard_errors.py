@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibrate.objective import Evaluation, item_gradient, prior_curvature, pseudo_counts
-from talentassess.calibrate.problem import Problem
+from talentassess.calibration.objective import Evaluation, item_gradient, prior_curvature, pseudo_counts
+from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock, posteriors, stack_log_prob
@@ -64,7 +64,7 @@ def covariance(problem: Problem, at: Evaluation, method: str | None, at_bound: B
 
 
 def held_by_weak_prior(problem: Problem) -> IntArray:
-    """Return the positions of free values of items with an unused category.
+    """Return the positions (M,) of free values of items with an unused category.
 
     Nobody's answer speaks of them, so squared scores (crossprod, sandwich) know nothing of their error.
     """

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from talentassess.calibrate.audit import check_estimable
-from talentassess.calibrate.inputs import Settings, name_dimensions, name_models
+from talentassess.calibration.audit import check_estimable
+from talentassess.calibration.inputs import Settings, name_dimensions, name_models
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import CalibrationError, ModelError

@@ -14,7 +14,7 @@ from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import stack_log_prob
 from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.tabular import Columns, Tabular
-from talentassess.score.form import Form, dimension_form
+from talentassess.scoring.form import Form, dimension_form
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -37,7 +37,7 @@ class _Equation:
         self.answered = (x >= 0).astype(np.float64)
 
     def take(self, persons: IntArray) -> _Equation:
-        """Return the equation of some of the persons (m,)."""
+        """Return the equation of some persons, given by position (M,)."""
         return _Equation(self.form, self.x[persons], self.group[persons], self.method)
 
     def on_grid(self, nodes: FloatArray) -> FloatArray:

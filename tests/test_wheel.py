@@ -47,6 +47,7 @@ def test_the_wheel_carries_its_content(wheel):
     licences = [name for name in names if ".dist-info/licenses/" in name]
     assert any(name.endswith("LICENSE") for name in licences)
     assert any(name.endswith("LICENSE-siop2021.txt") for name in licences)
+    assert any(name.endswith("LICENSE-onet.txt") for name in licences)
     assert not [name for name in names if name.startswith(("tests/", "analysis/"))]
 
 

@@ -19,7 +19,7 @@ import pytest
 import talentassess as ta
 from talentassess.bank.schema import ItemBank
 from talentassess.calibration import calibrate
-from talentassess.core.errors import CalibrationError, DataError, ReportError
+from talentassess.core.errors import DataError, ReportError
 from talentassess.core.responses import Responses
 from talentassess.render.doc import FindingBlock, ReportDoc, TableBlock
 from talentassess.render.json_file import load_report
@@ -190,11 +190,10 @@ def test_second_opinion_leaves_out_a_scale_with_an_unused_category():
     assert second_opinion(calibrate(full, "2pl", se=None), declared) == {}
 
 
-def test_second_opinion_refuses_a_scale_of_several_models(study):
+def test_second_opinion_leaves_out_a_scale_of_several_models(study):
     part = study.responses.select(study.responses.items_of("scale_01"))
     models = dict.fromkeys(part.item_ids, "graded") | {part.item_ids[0]: "gpcm"}
-    with pytest.raises(CalibrationError, match=r"Scale 'scale_01' mixes models \(gpcm, graded\); girth takes one"):
-        second_opinion(calibrate(part, models, se=None), part)
+    assert second_opinion(calibrate(part, models, se=None), part) == {}
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -406,3 +405,43 @@ def test_the_bank_of_other_answers_is_refused(study):
             responses=study.responses,
             bank=ta.load_bank("service_core"),
         )
+
+
+def test_names_of_scales_may_be_any_text(tmp_path):
+    """Capitals, accents, spaces, and two names that differ in punctuation only."""
+    answers = ta.simulate(ta.load_bank("service_core"), 120, seed=4)
+    chosen = answers.select(answers.item_ids[:12])
+    renamed = replace(chosen, scales=("Care",) * 3 + ("Größe X",) * 3 + ("a_b",) * 3 + ("a-b",) * 3)
+    calibration = ta.calibrate(renamed, se=None)
+    for result in (calibration, ta.analyze_items(renamed), ta.score(calibration, renamed)):
+        assert ta.report(result).save(tmp_path / "x.html").stat().st_size > 1000
+
+
+def test_scores_of_a_calibration_that_did_not_converge_say_so():
+    answers = ta.simulate(ta.load_bank("service_core"), 120, seed=4).select(["ow_sr_01", "ow_sr_02", "ow_sr_03"])
+    unfinished = ta.calibrate(answers, max_steps=2, se=None)
+    assert {status for row in ta.score(unfinished, answers).status for status in row} == {ta.Status.MAX_STEPS}
+
+
+def test_the_simulated_mark_survives_anchors_frames_and_tables(tmp_path):
+    simulated = ta.simulate(ta.load_bank("service_core"), 300, seed=4).select(["ow_sr_01", "ow_sr_02", "ow_sr_03"])
+    anchors = ta.calibrate(simulated, se=None)
+    real = replace(simulated, provenance=replace(simulated.provenance, simulated=False, data_hash=""))
+    assert ta.calibrate(real, se=None).provenance.simulated is False
+    assert ta.calibrate(real, anchors=anchors, se=None).provenance.simulated is True
+    path = tmp_path / "answers.csv"
+    simulated.to_frame().to_csv(path, index=False)
+    assert ta.read_responses(path, person="person").provenance.simulated is True
+    assert ta.sum_score_table(anchors).provenance.simulated is True
+
+
+def test_a_model_that_girth_does_not_know_is_left_out_of_the_second_opinion():
+    answers = ta.simulate(ta.load_bank("service_core"), 200, seed=4).select(["ow_sr_01", "ow_sr_02", "ow_sr_03"])
+    assert second_opinion(ta.calibrate(answers, "pcm", se=None), answers) == {}
+    weighted = replace(answers, weight=np.ones(200))
+    assert second_opinion(ta.calibrate(weighted, se=None), weighted) == {}
+
+
+def test_a_report_without_any_alpha_says_so():
+    answers = ta.simulate(ta.load_bank("service_core"), 60, seed=4).select(["ow_sr_01"])
+    assert "reliability" in ta.report(ta.analyze_items(answers)).labels()

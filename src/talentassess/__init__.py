@@ -28,10 +28,18 @@ if TYPE_CHECKING:
     from talentassess.core.responses import Responses
     from talentassess.core.scores import Scores
     from talentassess.core.status import Finding, Severity, Status
-    from talentassess.ctt import analyze_items, analyze_options
-    from talentassess.matching import find_occupations, load_profile, match
+    from talentassess.ctt import ItemAnalysis, OptionSettings, analyze_items, analyze_options
+    from talentassess.matching import (
+        JobProfile,
+        Matches,
+        StandardPolicy,
+        find_occupations,
+        load_profile,
+        match,
+        probability_above,
+    )
     from talentassess.models import model_names
-    from talentassess.norming import NormCard, fit_norms, load_norms, norm_card, save_norms
+    from talentassess.norming import NormCard, NormTable, fit_norms, load_norms, norm_card, save_norms
     from talentassess.render.doc import ReportDoc
     from talentassess.scoring import score, sum_score_table
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
@@ -54,10 +62,18 @@ _HOME = {
     "talentassess.core.responses": ("Responses",),
     "talentassess.core.scores": ("Scores",),
     "talentassess.core.status": ("Finding", "Severity", "Status"),
-    "talentassess.ctt": ("analyze_items", "analyze_options"),
-    "talentassess.matching": ("find_occupations", "load_profile", "match"),
+    "talentassess.ctt": ("ItemAnalysis", "OptionSettings", "analyze_items", "analyze_options"),
+    "talentassess.matching": (
+        "JobProfile",
+        "Matches",
+        "StandardPolicy",
+        "find_occupations",
+        "load_profile",
+        "match",
+        "probability_above",
+    ),
     "talentassess.models": ("model_names",),
-    "talentassess.norming": ("NormCard", "fit_norms", "load_norms", "norm_card", "save_norms"),
+    "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
     "talentassess.render.doc": ("ReportDoc",),
     "talentassess.scoring": ("score", "sum_score_table"),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
@@ -74,17 +90,23 @@ __all__ = [
     "Equal",
     "Finding",
     "Fixed",
+    "ItemAnalysis",
     "ItemBank",
+    "JobProfile",
     "LogNormalPrior",
+    "Matches",
     "NormCard",
     "NormGroup",
+    "NormTable",
     "NormalPrior",
+    "OptionSettings",
     "PoolComparison",
     "RawAnswers",
     "ReportDoc",
     "Responses",
     "Scores",
     "Severity",
+    "StandardPolicy",
     "Status",
     "Study",
     "TalentAssessError",
@@ -109,6 +131,7 @@ __all__ = [
     "match",
     "model_names",
     "norm_card",
+    "probability_above",
     "read_answers",
     "read_responses",
     "report",

@@ -14,8 +14,7 @@ from talentassess.bank.records import Context, Method
 from talentassess.bank.review import Statistic, note, problem, warning
 from talentassess.bank.schema import ItemBank, SituationalItem
 from talentassess.bank.wording_review import wording_reviews
-from talentassess.core.calibration import finding_columns
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, finding_columns, gravest_first
 from talentassess.core.tabular import Columns, Tabular
 
 FEW = {
@@ -108,12 +107,11 @@ def check_bank(bank: ItemBank, competencies: CompetencyModel | None = None) -> B
         *key_reviews(bank),
         *wording_reviews(bank),
     ]
-    order = {Severity.PROBLEM: 0, Severity.WARNING: 1, Severity.NOTE: 2}
     findings = (review for review in reviews if isinstance(review, Finding))
     return BankCheck(
         bank=f"{bank.id} {bank.version}",
         bank_hash=bank.content_hash,
-        findings=tuple(sorted(findings, key=lambda finding: order[finding.severity])),
+        findings=gravest_first(findings),
         coverage=coverage,
         statistics=tuple(review for review in reviews if isinstance(review, Statistic)),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.records import Record
 from talentassess.bank.schema import BankCard, SelfReportFile, SituationalFile
+from talentassess.core.files import write_whole
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -35,10 +36,8 @@ def json_schemas() -> dict[str, dict[str, object]]:
 def write_json_schemas(folder: str | Path) -> tuple[Path, ...]:
     """Write the JSON Schemas to ``<folder>/<name>.schema.json``; return the files written."""
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for name, schema in json_schemas().items():
         path = target / f"{name}.schema.json"
-        path.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-        written.append(path)
+        written.append(write_whole(path, json.dumps(schema, indent=2, ensure_ascii=False) + "\n"))
     return tuple(written)

@@ -116,7 +116,7 @@ def calibrate(
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     check_constraints(settings, responses, parts)
     problems = _problems(responses, parts, settings)
-    return join_fits(responses, _fit_all(problems, settings, progress), settings.options())
+    return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
 def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:

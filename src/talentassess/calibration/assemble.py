@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from talentassess.calibration.inputs import Settings
 from talentassess.calibration.optimise import Path
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray
@@ -28,8 +29,9 @@ class Fit:
     audit: list[Finding]
 
 
-def join_fits(responses: Responses, fits: list[Fit], options: dict[str, str]) -> Calibration:
+def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Calibration:
     """Put the dimensions' results together, positions and names turned back to those of the whole form."""
+    anchors = settings.anchors
     blocks: list[ItemBlock] = []
     par_cov: list[FloatArray] = []
     for d, fit in enumerate(fits):
@@ -53,8 +55,8 @@ def join_fits(responses: Responses, fits: list[Fit], options: dict[str, str]) ->
         provenance=Provenance(
             source=responses.provenance.source,
             data_hash=responses.provenance.data_hash,
-            simulated=responses.provenance.simulated,
-            options=options,
+            simulated=responses.provenance.simulated or (anchors is not None and anchors.provenance.simulated),
+            options=settings.options(),
         ),
     )
 

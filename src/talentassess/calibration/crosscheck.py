@@ -11,6 +11,7 @@ from talentassess.calibration.girth_engine import calibrate_with_girth
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.likelihood import ItemBlock
+from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.tabular import Columns, Tabular
 
@@ -22,6 +23,7 @@ class CrossCheck(Tabular):
     Attributes
     ----------
     parameters : (F,) names, e.g. ``q1.slope``.
+    provenance : of the answers both were given.
     native, girth : (F,) estimates; native_se : (F,) standard errors of ours, 0 where fixed.
     """
 
@@ -29,6 +31,7 @@ class CrossCheck(Tabular):
     native: FloatArray
     native_se: FloatArray
     girth: FloatArray
+    provenance: Provenance
 
     @property
     def in_standard_errors(self) -> FloatArray:
@@ -85,6 +88,7 @@ def cross_check(calibration: Calibration, responses: Responses) -> CrossCheck:
         native=np.concatenate([_aligned(calibration, block) for block in theirs.blocks]),
         native_se=np.concatenate([_aligned(calibration, block, errors=True) for block in theirs.blocks]),
         girth=theirs.free.values,
+        provenance=theirs.provenance,
     )
 
 

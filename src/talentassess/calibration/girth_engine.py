@@ -35,7 +35,7 @@ def calibrate_with_girth(
     name = names.pop()
     if names or name not in TAKES:
         raise ModelError(f"engine='girth' takes one model for all items, one of: {', '.join(TAKES)}.")
-    _check_guards(responses)
+    _check_guards(responses, name)
     blocks: list[ItemBlock] = []
     parts = name_dimensions(responses, dimensions)
     for d, items in enumerate(parts.values()):
@@ -73,15 +73,27 @@ def refuse_settings(settings: Settings) -> None:
         "anchors": settings.anchors is not None,
         "constraints": bool(settings.constraints),
         "priors": bool(settings.priors),
+        "se": settings.se not in ("oakes", None),
+        "tol": settings.tol != Settings.tol,
+        "max_steps": settings.max_steps != Settings.max_steps,
     }
     named = [name for name, is_given in given.items() if is_given]
     if named:
         raise ModelError(f"engine='girth' does not know {', '.join(named)}; leave that out or use engine='native'.")
 
 
-def _check_guards(responses: Responses) -> None:
+def _check_guards(responses: Responses, model: str) -> None:
     check_estimable(responses)
+    problems = girth_refusals(responses, model)
+    if problems:
+        raise CalibrationError("engine='girth' cannot calibrate these answers; use engine='native'.", problems)
+
+
+def girth_refusals(responses: Responses, model: str) -> list[str]:
+    """List why girth cannot calibrate these answers with this model; empty if it can."""
     problems = []
+    if model not in TAKES:
+        problems.append(f"girth has no model '{model}' here; it takes: {', '.join(TAKES)}")
     if not responses.answered.all():
         problems.append(f"{int((~responses.answered).sum())} answers are missing; girth takes complete answers here")
     if responses.weight is not None:
@@ -90,8 +102,11 @@ def _check_guards(responses: Responses) -> None:
         unused = sorted(set(range(int(responses.n_cat[j]))) - set(responses.x[:, j].tolist()))
         if unused:
             problems.append(f"item '{item}': nobody chose category {unused[0]}; girth would shift the thresholds")
-    if problems:
-        raise CalibrationError("engine='girth' cannot calibrate these answers; use engine='native'.", problems)
+    for scale in responses.scale_names:
+        counts = {int(k) for k, s in zip(responses.n_cat, responses.scales, strict=True) if s == scale}
+        if len(counts) > 1:
+            problems.append(f"scale '{scale}': girth takes items of one number of categories per scale")
+    return problems
 
 
 def _blocks(part: Responses, name: str, positions: IntArray, dim: int) -> list[ItemBlock]:

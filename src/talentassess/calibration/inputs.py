@@ -67,7 +67,7 @@ def group_labels(responses: Responses, groups: bool | Sequence[str]) -> tuple[st
     return tuple(str(g) for g in labels)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What a calibration was asked for, checked.
 
@@ -83,9 +83,9 @@ class Settings:
     anchors: Calibration | None
     constraints: tuple[Constraint, ...]
     priors: Mapping[str, Prior] | None
-    se: str | None
-    tol: float
-    max_steps: int
+    se: str | None = "oakes"
+    tol: float = 1e-6
+    max_steps: int = 1000
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
@@ -113,7 +113,7 @@ class Settings:
         if self.labels is not None:
             options["groups"] = ", ".join(dict.fromkeys(self.labels))
         if self.anchors is not None:
-            options["anchors"] = self.anchors.provenance.data_hash
+            options["anchors"] = self.anchors.parameter_hash
         if self.constraints:
             options["constraints"] = "; ".join(map(repr, self.constraints))
         if self.priors is not None:

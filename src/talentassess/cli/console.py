@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from talentassess.core.status import Finding
+from talentassess.core.status import Finding, gravest_first
 from talentassess.core.tabular import Column, Columns, Tabular
 
 SHOWN = 40  # rows on a screen; --json and the files hold all
@@ -96,8 +96,7 @@ def _numeric(cells: Column) -> bool:
 
 def show_findings(findings: Sequence[Finding], *, limit: int = SHOWN) -> None:
     """Print findings, the gravest first, each with its remedy."""
-    order = ("problem", "warning", "note")
-    ranked = sorted(findings, key=lambda f: order.index(f.severity.value))
+    ranked = gravest_first(findings)
     for finding in ranked[:limit]:
         print(as_options(str(finding)))
     if len(ranked) > limit:

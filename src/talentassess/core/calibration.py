@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy as np
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.likelihood import ItemBlock
-from talentassess.core.provenance import Provenance
-from talentassess.core.status import Finding, Status
+from talentassess.core.provenance import Provenance, hash_arrays
+from talentassess.core.status import Finding, Status, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 
 
@@ -91,6 +90,11 @@ class Calibration(Tabular):
         )
 
     @property
+    def parameter_hash(self) -> str:
+        """Hash of what scores rest on: item parameters, latent means and covariances."""
+        return hash_arrays(*(block.par for block in self.blocks), self.latent.mean, self.latent.cov)
+
+    @property
     def n_free(self) -> int:
         """Number of estimated parameters."""
         return len(self.free.names)
@@ -130,17 +134,6 @@ class Calibration(Tabular):
         position = self.item_ids.index(item)
         block = next(b for b in self.blocks if position in b.items)
         return self.dimensions[block.dims[0]]
-
-
-def finding_columns(findings: Sequence[Finding]) -> Columns:
-    """Return findings as columns: severity, code, where, message, remedy."""
-    return {
-        "severity": [f.severity.value for f in findings],
-        "code": [f.code for f in findings],
-        "where": [f.where for f in findings],
-        "message": [f.message for f in findings],
-        "remedy": [f.remedy for f in findings],
-    }
 
 
 def display_parameters(block: ItemBlock, cov: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,18 +14,21 @@ from talentassess.core.provenance import hash_json
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
-    """Write a file under a temporary name and move it into place; folders are made; returns the path."""
+    """Write a file under a temporary name and move it into place; folders are made; returns the path.
+
+    The file's permissions are those of the user's umask, or of the file it replaces.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; a report is meant to be passed on
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     finally:
-        if os.path.exists(temporary):  # only if the move did not happen
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)  # only there if the move did not happen
     return path
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from talentassess.core.tabular import Columns
 
 
 class Status(Enum):
@@ -74,3 +77,20 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.severity.value}: {self.where}: {self.message} {self.remedy}"
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with problems first, then warnings, then notes; order within a severity is kept."""
+    order = (Severity.PROBLEM, Severity.WARNING, Severity.NOTE)
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
+
+
+def finding_columns(findings: Sequence[Finding]) -> Columns:
+    """Return findings as columns: severity, code, where, message, remedy."""
+    return {
+        "severity": [f.severity.value for f in findings],
+        "code": [f.code for f in findings],
+        "where": [f.where for f in findings],
+        "message": [f.message for f in findings],
+        "remedy": [f.remedy for f in findings],
+    }

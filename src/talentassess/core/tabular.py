@@ -29,7 +29,8 @@ class Tabular:
 
         Parameters
         ----------
-        table : name of the table; the main one if left out. A wrong name raises ``TalentAssessError``.
+        table : name of the table; the main one if left out, which carries a column SIMULATED if it rests on simulated
+            answers, so that the mark survives a trip through a file. A wrong name raises ``TalentAssessError``.
         """
         import pandas as pd
 
@@ -37,4 +38,8 @@ class Tabular:
         name = next(iter(tables)) if table is None else table
         if name not in tables:
             raise TalentAssessError(f"There is no table '{name}' here; choose one of: {', '.join(tables)}.")
-        return pd.DataFrame({key: list(column) for key, column in tables[name].items()})
+        frame = pd.DataFrame({key: list(column) for key, column in tables[name].items()})
+        provenance = getattr(self, "provenance", None)
+        if name == next(iter(tables)) and provenance is not None and provenance.simulated:
+            frame["SIMULATED"] = "SIMULATED"
+        return frame

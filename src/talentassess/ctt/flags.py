@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, gravest_first
 from talentassess.ctt.records import CategoryStatistics, ItemStatistics
 
 
@@ -39,8 +39,7 @@ def item_findings(
 ) -> list[Finding]:
     """Return the flags of one item of a scale with that alpha, worst first."""
     found = [*_discrimination(item, rules), *_distribution(item, categories, rules), *_scale_effect(item, alpha, rules)]
-    order = (Severity.PROBLEM, Severity.WARNING, Severity.NOTE)
-    return sorted(found, key=lambda finding: order.index(finding.severity))
+    return list(gravest_first(found))
 
 
 def _discrimination(item: ItemStatistics, rules: FlagRules) -> Iterator[Finding]:

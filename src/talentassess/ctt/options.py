@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
-from talentassess.core.calibration import finding_columns
 from talentassess.core.errors import DataError
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import MISSING
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.ctt.records import CategoryStatistics, GroupShare, record_columns
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from talentassess.core.calibration import finding_columns
 from talentassess.core.errors import DataError
 from talentassess.core.provenance import Provenance
-from talentassess.core.status import Finding
+from talentassess.core.status import Finding, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 
 

@@ -284,8 +284,21 @@ def _norm_findings(scores: Scores, norms: NormQuantiles | None) -> list[Finding]
                 "Give norms=fit_norms(...) or load_norms(...).",
             )
         ]
+    found = []
+    ours, theirs = (p.options.get("calibration", "") for p in (scores.provenance, norms.provenance))
+    if ours and theirs and ours != theirs:
+        found.append(
+            Finding(
+                "other_calibration",
+                Severity.WARNING,
+                "norms",
+                f"The norms rest on another calibration ('{theirs}') than the scores ('{ours}'): levels and scores "
+                "need not be on one scale.",
+                "Score the norm sample and the candidates with the same calibration.",
+            )
+        )
     if norms.provenance.simulated and not scores.provenance.simulated:
-        return [
+        found.append(
             Finding(
                 "simulated_norms",
                 Severity.WARNING,
@@ -293,8 +306,8 @@ def _norm_findings(scores: Scores, norms: NormQuantiles | None) -> list[Finding]
                 "Real answers are compared with SIMULATED norms; the whole result is marked SIMULATED.",
                 "Use norms from real answers before anything is decided.",
             )
-        ]
-    return []
+        )
+    return found
 
 
 def _profile_findings(profile: JobProfile, case: Case) -> list[Finding]:

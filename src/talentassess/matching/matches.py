@@ -10,10 +10,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
-from talentassess.core.calibration import finding_columns
 from talentassess.core.errors import ProfileError
 from talentassess.core.provenance import Provenance
-from talentassess.core.status import Finding
+from talentassess.core.status import Finding, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.matching.fit import Drawing, RoleFit
 from talentassess.matching.profiles import JobProfile

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from talentassess.core.arrays import FloatArray
-from talentassess.core.calibration import finding_columns
 from talentassess.core.errors import NormError
 from talentassess.core.provenance import Provenance
-from talentassess.core.status import Finding
+from talentassess.core.status import Finding, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.norming.conversions import StanineRule, stanine_cuts, z_to_iq, z_to_stanine, z_to_sten, z_to_t
 from talentassess.norming.sampling import check_confidence

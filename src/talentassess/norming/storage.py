@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from talentassess.core.errors import ArtefactError, NormError
+from talentassess.core.files import write_whole
 from talentassess.core.provenance import hash_json
 from talentassess.norming.table import NormTable, table_from_json
 
@@ -37,13 +38,15 @@ def save_norms(table: NormTable, folder: str | Path) -> Path:
     NormTable(numeracy; raw; trainees, a cohort, N = 40, real answers)
     """
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
     text = _csv_text(table)
     content = {key: value for key, value in table.to_json().items() if key != "hash"}
     content["scales"] = [{"name": s.name, "n": s.n, "n_effective": s.n_effective} for s in table.scales]
     content["hash"] = hash_json({"card": content, "table": text})
-    (place / TABLE).write_text(text, encoding="utf-8", newline="\n")
-    (place / CARD).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    try:
+        write_whole(place / TABLE, text)
+        write_whole(place / CARD, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise NormError(f"The norms cannot be written to '{place.name}': {error.strerror}.") from error
     return place
 
 

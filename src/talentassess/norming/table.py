@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import FloatArray
-from talentassess.core.calibration import finding_columns
 from talentassess.core.errors import ArtefactError, NormError
+from talentassess.core.files import write_whole
 from talentassess.core.provenance import Provenance, hash_json
 from talentassess.core.scores import Scores
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.norming.apply import apply_norms
 from talentassess.norming.card import NormCard, card_from_json
@@ -116,8 +116,7 @@ class NormTable(Tabular):
     def save(self, path: str | Path) -> Path:
         """Write the table as one JSON file and return its path; ``load_norms`` reads it."""
         file = Path(path)
-        file.write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return file
+        return write_whole(file, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
 
 
 def table_from_json(content: object, where: str) -> NormTable:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from talentassess.core.errors import ReportError
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, gravest_first
 from talentassess.core.tabular import Columns
 from talentassess.render.cells import FORMATS, Cell, is_format, is_number, plain_cell
 
@@ -63,8 +63,7 @@ class FindingBlock:
     title: str = "Findings"
 
     def __post_init__(self) -> None:
-        order = (Severity.PROBLEM, Severity.WARNING, Severity.NOTE)
-        object.__setattr__(self, "findings", tuple(sorted(self.findings, key=lambda f: order.index(f.severity))))
+        object.__setattr__(self, "findings", gravest_first(self.findings))
 
 
 @dataclass(frozen=True)

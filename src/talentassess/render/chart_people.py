@@ -102,7 +102,9 @@ def _interval_chart(columns: kit.Table, label: str, reference: float | None) -> 
     return alt.layer(*lines, bars, marks)
 
 
-def probability_heatmap(persons: Sequence[str], competencies: Sequence[str], p: ArrayLike) -> FigureBlock:
+def probability_heatmap(
+    persons: Sequence[str], competencies: Sequence[str], p: ArrayLike, *, confidence: float = 0.9
+) -> FigureBlock:
     """Draw P(true score >= required level) of each person in each competency, as shade and as number.
 
     Parameters
@@ -110,6 +112,7 @@ def probability_heatmap(persons: Sequence[str], competencies: Sequence[str], p: 
     persons : (N,) labels.
     competencies : (C,) labels.
     p : (N, C) probabilities 0..1; NaN where not known.
+    confidence : from which a level counts as reached, in the description.
 
     Raises
     ------
@@ -118,12 +121,12 @@ def probability_heatmap(persons: Sequence[str], competencies: Sequence[str], p: 
     rows, columns = kit.distinct(persons, "person"), kit.distinct(competencies, "competency")
     table = _probabilities(p, rows, columns)
     behind: kit.Table = {"person": rows, **{name: table[:, c] for c, name in enumerate(columns)}}
-    sure = int(np.sum(np.all(table >= 0.9, axis=1)))
+    sure = int(np.sum(np.all(table >= confidence, axis=1)))
     return FigureBlock(
         caption="Probability that the true score reaches the required level, given the error of the score and of the "
         f"level.{kit.shown_note(len(rows), 'persons')}",
         alt_text=f"{len(rows)} persons by {len(columns)} competencies; {sure} of them reach the level with a "
-        "probability of 90 percent or more in every competency.",
+        f"probability of {100 * confidence:.0f} percent or more in every competency.",
         spec=kit.finish(_heatmap(rows[: kit.SHOWN], columns, table[: kit.SHOWN]), row=22),
         data_table=TableBlock("Probability of reaching the required level", behind, dict.fromkeys(columns, "chance")),
         anchor="probability-of-reaching-the-level",

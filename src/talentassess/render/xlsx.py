@@ -13,6 +13,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from talentassess.core.errors import ReportError
 from talentassess.core.version import VERSION
 from talentassess.render.blocks import TableBlock
 from talentassess.render.cells import Cell, excel_format, format_cell
@@ -20,6 +21,7 @@ from talentassess.render.doc import ReportDoc
 from talentassess.render.layout import column_widths, row_headed
 
 NAME_LIMIT, WIDEST = 31, 60.0
+LONGEST_TEXT, MOST_ROWS = 32_767, 1_048_576  # what the workbook format can hold; beyond it cells would be lost
 RISKY = ("=", "+", "-", "@")
 COVER = "Report"
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
@@ -204,4 +206,7 @@ def _write_column(
 
 
 def _write_text(sheet: Worksheet, row: int, column: int, text: str, style: Format) -> None:
+    if len(text) > LONGEST_TEXT or row >= MOST_ROWS:
+        limit = f"{LONGEST_TEXT:,} characters in a cell" if len(text) > LONGEST_TEXT else f"{MOST_ROWS:,} rows"
+        raise ReportError(f"A workbook holds at most {limit}; row {row + 1:,} has more. Save the report as .json.")
     sheet.write_string(row, column, text, style)

@@ -9,7 +9,7 @@ import numpy as np
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ScoringError
-from talentassess.core.provenance import Provenance, hash_arrays
+from talentassess.core.provenance import Provenance
 from talentassess.core.responses import MISSING, Responses
 from talentassess.core.scores import Scores
 from talentassess.core.status import Status
@@ -74,7 +74,7 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
         cov=_diagonal(variance),
         method=method,
         metric="logit",
-        status=_statuses(theta, n_answered),
+        status=_statuses(theta, n_answered, calibration.status),
         n_answered=n_answered,
         reliability=_reliability(theta, variance, n_answered > 0, method),
         group=responses.group,
@@ -146,11 +146,11 @@ def _score_dimension(
     return theta, variance, n_answered
 
 
-def _statuses(theta: FloatArray, n_answered: IntArray) -> tuple[tuple[Status, ...], ...]:
+def _statuses(theta: FloatArray, n_answered: IntArray, calibrated: Status) -> tuple[tuple[Status, ...], ...]:
     def one(value: float, answers: int) -> Status:
         if answers == 0:
             return Status.NO_ANSWERS
-        return Status.CONVERGED if np.isfinite(value) else Status.EXTREME_PATTERN
+        return calibrated if np.isfinite(value) else Status.EXTREME_PATTERN
 
     return tuple(
         tuple(one(float(value), int(n)) for value, n in zip(row, answers, strict=True))
@@ -175,11 +175,13 @@ def _reliability(theta: FloatArray, variance: FloatArray, answered: BoolArray, m
 
 
 def _provenance(calibration: Calibration, responses: Responses, method: str) -> Provenance:
-    latent = calibration.latent
-    frozen = hash_arrays(*(block.par for block in calibration.blocks), latent.mean, latent.cov)
     return Provenance(
         source=responses.provenance.source,
         data_hash=responses.provenance.data_hash,
         simulated=responses.provenance.simulated or calibration.provenance.simulated,
-        options={"method": method, "calibration": frozen, "calibrated on": calibration.provenance.source},
+        options={
+            "method": method,
+            "calibration": calibration.parameter_hash,
+            "calibrated on": calibration.provenance.source,
+        },
     )

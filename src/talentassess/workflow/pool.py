@@ -16,7 +16,7 @@ from talentassess.core.tabular import Columns, Tabular
 from talentassess.ctt import analyze_items
 from talentassess.ctt.moments import pairwise_moments
 from talentassess.matching import JobProfile, Matches, match
-from talentassess.norming import NormedScores, NormTable
+from talentassess.norming import NormedScores, NormSettings, NormTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def compare_pool(
     return PoolComparison(
         scores=scores,
         norms=norms,
-        normed=norms.apply(scores),
+        normed=norms.apply(scores, settings=NormSettings(confidence=confidence)),
         matches=match(scores, profile, norms=norms, confidence=confidence, seed=seed),
         agreement=agreement,
     )

@@ -12,7 +12,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity
 from talentassess.core.tabular import Columns
-from talentassess.ctt import ItemAnalysis
+from talentassess.ctt import ItemAnalysis, ItemStatistics, ScaleStatistics
 from talentassess.norming import NormTable
 from talentassess.render.blocks import Block, Callout, FindingBlock, Paragraph, TableBlock
 from talentassess.render.charts import (
@@ -77,19 +77,22 @@ def _scale_blocks(analysis: ItemAnalysis) -> tuple[Block, ...]:
         },
     )
     known = [s for s in analysis.scales if s.alpha is not None]
-    bars = reliability_bars(
-        [s.scale for s in known],
-        [_number(s.alpha) for s in known],
-        lower=[_number(s.alpha_low) for s in known],
-        upper=[_number(s.alpha_high) for s in known],
-        omega=[_number(s.omega) for s in known],
-    )
     level = round(100 * analysis.scales[0].confidence)
     note = f"Limits of alpha: {level} % (Feldt). SEM in points of the sum score: SD times the root of 1 - alpha."
     return (
         TableBlock("Reliability of the sum scores", scales, formats(scales, NUMBERS), (note,), anchor="reliability"),
-        bars,
+        *([_alpha_bars(known)] if known else []),
         Callout("How to read alpha", caveat("reliability_alpha")),
+    )
+
+
+def _alpha_bars(scales: Sequence[ScaleStatistics]) -> Block:
+    return reliability_bars(
+        [s.scale for s in scales],
+        [_number(s.alpha) for s in scales],
+        lower=[_number(s.alpha_low) for s in scales],
+        upper=[_number(s.alpha_high) for s in scales],
+        omega=[_number(s.omega) for s in scales],
     )
 
 
@@ -123,17 +126,21 @@ def _item_blocks(analysis: ItemAnalysis) -> tuple[Block, ...]:
     flagged = {f.where for f in analysis.findings}
     items = analysis.item_statistics
     usable = [i for i in items if i.p is not None and i.item_rest is not None]
-    figure = item_map(
-        [i.item for i in usable],
-        [_number(i.p) for i in usable],
-        [_number(i.item_rest) for i in usable],
-        flagged=[i.item in flagged for i in usable],
-        x_label="Item mean as share of the highest code",
-    )
+    figures = [_item_figure(usable, flagged)] if usable else []
     return (
         FindingBlock(grouped(analysis.findings), "Flags, with their reasons"),
         TableBlock("Item statistics", table, {**formats(table, NUMBERS), **shares}, limit=80, anchor="item-statistics"),
-        figure,
+        *figures,
+    )
+
+
+def _item_figure(items: Sequence[ItemStatistics], flagged: set[str]) -> Block:
+    return item_map(
+        [i.item for i in items],
+        [_number(i.p) for i in items],
+        [_number(i.item_rest) for i in items],
+        flagged=[i.item in flagged for i in items],
+        x_label="Item mean as share of the highest code",
     )
 
 
@@ -141,11 +148,16 @@ def calibration_sections(calibration: Calibration, scores: Scores | None = None)
     """Return ``Calibration`` (status, audit, parameters) and a sub-section of charts per dimension."""
     sections = [Section("Calibration", "calibration", _calibration_blocks(calibration))]
     for d, dimension in enumerate(calibration.dimensions):
-        blocks: list[Block] = []
+        figures = {
+            "information": test_information(calibration, dimension),
+            "curves": category_curves(calibration, _steepest(calibration, d)),
+        }
         if scores is not None:
-            blocks.append(wright_map(calibration, dimension, scores.theta[np.isfinite(scores.theta[:, d]), d]))
-        blocks += [test_information(calibration, dimension), category_curves(calibration, _steepest(calibration, d))]
-        sections.append(Section(dimension, f"calibration-{dimension}".replace("_", "-"), tuple(blocks), level=2))
+            theta = scores.theta[np.isfinite(scores.theta[:, d]), d]
+            figures = {"wright-map": wright_map(calibration, dimension, theta), **figures}
+        # numbered, because two names may make the same anchor
+        blocks = tuple(replace(figure, anchor=f"{kind}-{d + 1}") for kind, figure in figures.items())
+        sections.append(Section(dimension, f"calibration-{d + 1}", blocks, level=2))
     return sections
 
 
@@ -169,7 +181,8 @@ def status_block(calibration: Calibration) -> Callout:
     )
     if status.ok:
         return Callout("The estimation converged", text)
-    return Callout(f"Attention: {status.value}", f"{status.remedy} {text}", Severity.PROBLEM)
+    warning = f"{caveat('not_converged', status=status.value)} {status.remedy} {text}"
+    return Callout(f"Attention: {status.value}", warning, Severity.PROBLEM)
 
 
 def _calibration_blocks(calibration: Calibration) -> tuple[Block, ...]:
@@ -276,8 +289,8 @@ def score_sections(scores: Scores) -> list[Section]:
     ]
 
 
-def norm_sections(norms: NormTable) -> list[Section]:
-    """Return ``Norms``: the card first, then what each scale's norms look like."""
+def norm_sections(norms: NormTable, remark: str = "") -> list[Section]:
+    """Return ``Norms``: the card first, a remark if there is one, then what each scale's norms look like."""
     tables = norms.tables()
     card, scales, rows = tables["card"], tables["scales"], tables["norms"]
     return [
@@ -286,6 +299,7 @@ def norm_sections(norms: NormTable) -> list[Section]:
             "norms",
             (
                 TableBlock("Norm card", card, anchor="norm-card"),
+                *([Paragraph(remark)] if remark else []),
                 FindingBlock(grouped(norms.findings), "What to know before using these norms"),
                 TableBlock("Norm group per scale", scales, formats(scales, NUMBERS), anchor="norm-group"),
                 TableBlock("Norm table", rows, formats(rows, NUMBERS), limit=20, anchor="norm-table"),

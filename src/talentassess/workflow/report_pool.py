@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from talentassess.core.tabular import Columns
 from talentassess.matching import Matches, Requirement
-from talentassess.matching.matches import MEETS
+from talentassess.matching.matches import ALL_REQUIRED, MEETS, count_verdicts
 from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, FindingBlock, Paragraph, TableBlock
 from talentassess.render.charts import interval_plot, probability_heatmap, rank_intervals, score_distribution
 from talentassess.render.doc import ReportDoc, Section, compose_report
@@ -47,18 +47,10 @@ def pool_report(pool: PoolComparison, title: str) -> ReportDoc:
 
 def _summary(m: Matches) -> tuple[Block, ...]:
     n, level = len(m.person_ids), round(100 * m.drawing.confidence)
-    meeting = int((m.p_all >= m.drawing.confidence).sum())
-    failing = int((m.p_all <= 1 - m.drawing.confidence).sum())
-    middle = n - meeting - failing
     required = [plain_name(r.competency) for r in m.profile.requirements if r.standard is not None]
     width = float(np.mean(m.composite.rank_upper - m.composite.rank_lower + 1))
     claims = (
-        Claim(
-            f"{meeting} of {n} applicants meet all required levels with a probability of at least {level} %; {failing} "
-            f"do not with the same certainty; for {middle} the answers do not settle it.",
-            "candidate-table",
-            caveat("probability_meets"),
-        ),
+        Claim(_settled(m, level), "candidate-table", caveat("probability_meets")),
         Claim(
             f"{_applicants(len(m.leading))} cannot be told apart from the first in rank, that one included.",
             "rank-intervals",
@@ -82,17 +74,29 @@ def _summary(m: Matches) -> tuple[Block, ...]:
     )
 
 
+def _settled(m: Matches, level: int) -> str:
+    """Say how many meet the role's levels, counted by the same rule as the verdicts."""
+    if np.isnan(m.p_all).all():
+        return "No required level is set, so nothing is said about meeting the role's levels."
+    count = count_verdicts(0.0, ALL_REQUIRED, False, m.p_all, m.drawing.confidence)
+    return (
+        f"{count.meets} of {len(m.person_ids)} applicants meet all required levels with a probability of at least "
+        f"{level} %; {count.does_not_meet} do not with the same certainty; for {count.cannot_tell} the answers do not "
+        "settle it."
+    )
+
+
 def _role(m: Matches) -> tuple[Block, ...]:
     rows = m.profile.requirements
     known = [r for r in rows if r.importance is not None]
     estimate = np.array([float(r.importance or 0) for r in known])
-    reach = ndtri(0.95) * np.array([float(r.importance_se or 0) for r in known])
+    reach = ndtri(0.5 + m.drawing.confidence / 2) * np.array([float(r.importance_se or 0) for r in known])
     figure = interval_plot(
         [plain_name(r.competency) for r in known],
         estimate,
         estimate - reach,
         estimate + reach,
-        label="Importance for the role (0 to 100, O*NET), 90 % interval",
+        label=f"Importance for the role (0 to 100, O*NET), {round(100 * m.drawing.confidence)} % interval",
     )
     table: Columns = {
         "Competency": [plain_name(r.competency) for r in rows],
@@ -159,48 +163,49 @@ def _candidates(m: Matches) -> tuple[Block, ...]:
         "P(meets all levels)": [float(m.p_all[i]) for i in order],
         "Verdict": [columns["verdict"][i] for i in order],
     }
-    level, top = round(100 * m.drawing.confidence), order[:SHOWN]
+    level = round(100 * m.drawing.confidence)
     notes = (
         f"Rank, interval: {level} %. Composite: importance-weighted mean of norm z. Level with the first: "
         f"{m.leading_rule}. Verdict: given when the probability reaches {level} % either way.",
     )
-    ids = [m.person_ids[i] for i in top]
+    ids = [m.person_ids[i] for i in order]
     figure = rank_intervals(
         ids,
-        c.rank[top],
-        c.rank_lower[top],
-        c.rank_upper[top],
+        c.rank[order],
+        c.rank_lower[order],
+        c.rank_upper[order],
         level=m.drawing.confidence,
-        tied=[bool(c.leading[i]) for i in top],
+        tied=[bool(c.leading[i]) for i in order],
     )
-    required = np.flatnonzero(np.isfinite(m.level))
-    names = [plain_name(m.competencies[k]) for k in required]
-    heat = probability_heatmap(ids, names, m.p_meets[top][:, required])
     patterns = {"Composite (z)": "+0.00", "SE": NUMBERS, "P(first)": CHANCE, "P(meets all levels)": CHANCE}
     return (
         TableBlock("Applicants by rank", table, patterns, notes, limit=SHOWN, anchor="candidate-table"),
         replace(figure, anchor="rank-intervals"),
-        heat,
+        *_heat(m, ids, order),
     )
+
+
+def _heat(m: Matches, ids: list[str], order: list[int]) -> list[Block]:
+    """Return the heat map of P(true >= required), or nothing where no level is required."""
+    required = np.flatnonzero(np.isfinite(m.level))
+    names = [plain_name(m.competencies[k]) for k in required]
+    shown = m.p_meets[order][:, required]
+    return [probability_heatmap(ids, names, shown, confidence=m.drawing.confidence)] if names else []
 
 
 def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
     m = pool.matches
-    rows = []
-    for c, requirement in enumerate(m.profile.requirements):
-        if requirement.standard is None:
-            continue
-        p = m.p_meets[:, c]
-        sure = m.drawing.confidence
-        rows.append(
-            (plain_name(requirement.competency), int((p >= sure).sum()), int((p <= 1 - sure).sum()), float(p.mean()))
-        )
+    required = [c for c, r in enumerate(m.profile.requirements) if r.standard is not None]
+    counts = [
+        count_verdicts(0.0, plain_name(m.competencies[c]), False, m.p_meets[:, c], m.drawing.confidence)
+        for c in required
+    ]
     table: Columns = {
-        "Competency": [row[0] for row in rows],
-        "Meet": [row[1] for row in rows],
-        "Do not meet": [row[2] for row in rows],
-        "Not settled": [len(m.person_ids) - row[1] - row[2] for row in rows],
-        "Expected share that meets": [row[3] for row in rows],
+        "Competency": [count.competency for count in counts],
+        "Meet": [count.meets for count in counts],
+        "Do not meet": [count.does_not_meet for count in counts],
+        "Not settled": [count.cannot_tell for count in counts],
+        "Expected share that meets": [float(m.p_meets[:, c].mean()) for c in required],
     }
     figures = [
         score_distribution(
@@ -244,7 +249,7 @@ def _sensitivity(m: Matches) -> tuple[Block, ...]:
 
 
 def _fit(m: Matches) -> tuple[Block, ...]:
-    order = _order(m)[:SHOWN]
+    order = _order(m)
     ids = [m.person_ids[i] for i in order]
     n = len(m.profile.reference)
     figure = interval_plot(

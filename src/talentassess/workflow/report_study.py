@@ -6,7 +6,7 @@ import numpy as np
 
 from talentassess.bank.keys import situational_key
 from talentassess.core.tabular import Columns
-from talentassess.ctt import OptionAnalysis
+from talentassess.ctt import OptionAnalysis, ScaleStatistics
 from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, Paragraph, TableBlock
 from talentassess.render.charts import option_trace_lines
 from talentassess.render.doc import ReportDoc, Section, compose_report
@@ -49,7 +49,7 @@ def study_report(study: Study, title: str) -> ReportDoc:
         *calibration_sections(study.calibration, study.scores),
         *([Section("Second estimator", "second-estimator", _check(study))] if study.check else []),
         *score_sections(study.scores),
-        *norm_sections(study.norms),
+        *norm_sections(study.norms, caveat("norms_same_sample")),
         Section("What this study does not show", "missing-evidence", _missing()),
     ]
     return compose_report(
@@ -70,16 +70,9 @@ def _attributions(study: Study) -> list[str]:
 def _summary(study: Study) -> tuple[Block, ...]:
     scales = [s for s in study.analysis.scales if s.alpha is not None]
     low = [s for s in scales if (s.alpha or 0) < 0.70]
-    best, worst = max(scales, key=lambda s: s.alpha or 0.0), min(scales, key=lambda s: s.alpha or 0.0)
     flagged = {f.where for f in study.analysis.findings} & set(study.responses.item_ids)
     claims = [
-        Claim(
-            f"{len(scales) - len(low)} of {len(scales)} scales reach an alpha of .70; the highest is {best.scale} "
-            f"({best.alpha:.2f}, 95 % limits {best.alpha_low:.2f} to {best.alpha_high:.2f}), the lowest {worst.scale} "
-            f"({worst.alpha:.2f}).",
-            "reliability",
-            caveat("reliability_alpha"),
-        ),
+        Claim(_reliabilities(scales, len(low)), "reliability", caveat("reliability_alpha")),
         Claim(
             f"{len(flagged)} of {study.responses.n_items} items are flagged by the item analysis.",
             "item-statistics",
@@ -100,6 +93,17 @@ def _summary(study: Study) -> tuple[Block, ...]:
         text = "The situational items are scored with a sample-consensus key, because none is published."
         claims.append(Claim(text, "keys", caveat("sample_consensus_key")))
     return (ClaimBlock(tuple(claims)),)
+
+
+def _reliabilities(scales: list[ScaleStatistics], low: int) -> str:
+    if not scales:
+        return "No scale has an alpha: each needs two items that vary."
+    best, worst = max(scales, key=lambda s: s.alpha or 0.0), min(scales, key=lambda s: s.alpha or 0.0)
+    limits = "" if best.alpha_low is None else f", 95 % limits {best.alpha_low:.2f} to {best.alpha_high:.2f}"
+    return (
+        f"{len(scales) - low} of {len(scales)} scales reach an alpha of .70; the highest is {best.scale} "
+        f"({best.alpha:.2f}{limits}), the lowest {worst.scale} ({worst.alpha:.2f})."
+    )
 
 
 def _data(study: Study) -> tuple[Block, ...]:

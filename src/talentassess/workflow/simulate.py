@@ -51,6 +51,11 @@ def simulate(
         raise TalentAssessError(f"simulate needs at least one person; found n = {n}.")
     rng = np.random.default_rng(seed)
     truth = source if isinstance(source, Calibration) else drawn_calibration(source)
+    if len(truth.latent.groups) > 1 and theta is None:
+        groups = ", ".join(truth.latent.groups)
+        raise TalentAssessError(
+            f"The calibration has several groups ({groups}): give theta, drawn for the group meant."
+        )
     if theta is None:
         theta = rng.multivariate_normal(truth.latent.mean[0], truth.latent.cov[0], size=n, method="cholesky")
     if theta.shape != (n, len(truth.dimensions)):

@@ -13,19 +13,21 @@ from talentassess.bank.schema import ItemBank
 from talentassess.bank.scoring import key_answers
 from talentassess.calibration import Progress, calibrate
 from talentassess.calibration.crosscheck import CrossCheck, cross_check
+from talentassess.calibration.girth_engine import girth_refusals
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration
-from talentassess.core.errors import CalibrationError
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import MISSING, Responses
 from talentassess.core.scores import Scores
+from talentassess.core.status import Status
+from talentassess.core.tabular import Columns, Tabular
 from talentassess.ctt import ItemAnalysis, OptionAnalysis, OptionSettings, analyze_items, analyze_options
 from talentassess.norming import NormTable, fit_norms, norm_card
 from talentassess.scoring import score
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Study:
+class Study(Tabular):
     """Everything a pilot study yields, in the order it was made.
 
     Attributes
@@ -56,6 +58,12 @@ class Study:
     def provenance(self) -> Provenance:
         """Where the answers came from."""
         return self.responses.provenance
+
+    def tables(self) -> dict[str, Columns]:
+        """Return ``scores``, then the tables of the item analysis, the calibration and the norms, each by its part."""
+        parts = {"analysis": self.analysis, "calibration": self.calibration, "norms": self.norms}
+        named = {f"{part}: {name}": table for part, result in parts.items() for name, table in result.tables().items()}
+        return {**self.scores.tables(), **named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,8 @@ def run_study(
     options = analyze_situational(answers, keyed, responses)
     say(f"Item analysis: {len(analysis.findings)} finding(s)")
     calibration = calibrate(responses, model, progress=_narrator(say))
+    if calibration.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt  # a study made of half-finished estimates would mislead
     check = second_opinion(calibration, responses) if second_estimator else {}
     scores = score(calibration, responses)
     card = norm_card(
@@ -154,19 +164,17 @@ def second_opinion(calibration: Calibration, responses: Responses) -> dict[str, 
     found = {}
     for scale in responses.scale_names:
         part = responses.select(responses.items_of(scale))
-        complete = part.take(np.flatnonzero(part.answered.all(axis=1)))
-        observed = [len(np.unique(column)) for column in complete.x.T]
-        if np.all(np.array(observed) == part.n_cat) and len(set(part.n_cat.tolist())) == 1:
-            found[scale] = cross_check(calibrate(complete, _model_of(calibration, scale)), complete)
+        rows = np.flatnonzero(part.answered.all(axis=1))
+        models = _models_of(calibration, scale)
+        if len(rows) and len(models) == 1 and not girth_refusals(part.take(rows), models[0]):
+            complete = part.take(rows)
+            found[scale] = cross_check(calibrate(complete, models[0]), complete)
     return found
 
 
-def _model_of(calibration: Calibration, scale: str) -> str:
+def _models_of(calibration: Calibration, scale: str) -> list[str]:
     dimension = calibration.dimensions.index(scale)
-    names = {block.variant or block.model.name for block in calibration.blocks if block.dims == (dimension,)}
-    if len(names) > 1:
-        raise CalibrationError(f"Scale '{scale}' mixes models ({', '.join(sorted(names))}); girth takes one.")
-    return names.pop()
+    return sorted({b.variant or b.model.name for b in calibration.blocks if b.dims == (dimension,)})
 
 
 def analyze_situational(answers: RawAnswers, bank: ItemBank, responses: Responses) -> tuple[OptionAnalysis, ...]:

@@ -150,7 +150,7 @@ def test_distribution_of_equal_scores_draws():
 def test_long_charts_say_how_many_rows_are_drawn():
     figure = EVERY["ranks"](None)
     assert "The first 40 of 60 candidates are drawn." in figure.caption
-    assert "4 candidate(s) cannot be told apart from the best." in figure.caption
+    assert "4 candidate(s) cannot be told apart from the first." in figure.caption
     assert figure.data_table.n_rows == 60
     assert len(rows_of(figure, "candidate")["candidate"]) == 40
     assert "The first 40 of 60 rows are drawn." in EVERY["intervals"](None).caption

@@ -56,7 +56,7 @@ def theme() -> Spec:
         "symbolSize": 120,
         "symbolOpacity": 1,
         "columns": 4,
-        "labelLimit": 220,
+        "labelLimit": 320,
     }
     return {
         "font": FONT,

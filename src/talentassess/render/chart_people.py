@@ -16,7 +16,7 @@ from talentassess.render.blocks import FigureBlock, TableBlock, slug
 from talentassess.render.cells import chance
 
 SHADES = ("#f4f8fb", "#d3e5f0", "#9cc4de", "#2f76a5", "#0a466b")  # one hue, even steps of lightness
-TIED, OTHERS = "cannot be told apart from the best", "others"
+TIED, OTHERS = "cannot be told apart from the first", "others"
 
 
 def interval_plot(
@@ -178,7 +178,7 @@ def rank_intervals(
     names : (N,) candidates.
     rank, lower, upper : (N,) rank (1 is best) and the limits of its interval.
     level : probability of the interval.
-    tied : (N,) True for candidates who cannot be told apart from the best.
+    tied : (N,) True for candidates who cannot be told apart from the first.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def rank_intervals(
     keys = {"candidate": "name", "rank": "estimate", "lower": "lower", "upper": "upper"}
     columns: kit.Table = {new: [given[old][i] for i in order] for new, old in keys.items()}
     columns["group"] = [groups[i] for i in order]
-    told = "" if tied is None else f" {int(flags.sum())} candidate(s) cannot be told apart from the best."
+    told = "" if tied is None else f" {int(flags.sum())} candidate(s) cannot be told apart from the first."
     return FigureBlock(
         caption=f"Rank of each candidate with its {100 * level:.0f} % interval, best first.{told}"
         f"{kit.shown_note(n, 'candidates')}",
@@ -211,7 +211,7 @@ def _rank_chart(columns: kit.Table, marked: bool) -> kit.AnyChart:
     colour = alt.Color("group:N", scale=alt.Scale(domain=kinds, range=[kit.VERMILLION, kit.BLUE]), legend=legend)
     shape = alt.Shape("group:N", scale=alt.Scale(domain=kinds, range=["diamond", "circle"]), legend=legend)
     title = "Rank (1 is best)"
-    x = alt.X("lower:Q", title=title, scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(tickMinStep=1))
+    x = alt.X("lower:Q", title=title, scale=alt.Scale(domainMin=0, nice=True), axis=alt.Axis(tickMinStep=1))
     bars = alt.Chart().mark_rule(strokeWidth=2.4, opacity=0.6).encode(x, alt.X2("upper:Q"), y, colour)
     points = alt.Chart().mark_point(filled=True, size=70, opacity=1)
     tooltip = ["candidate:N", "rank:Q", "lower:Q", "upper:Q"]

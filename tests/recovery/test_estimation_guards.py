@@ -327,3 +327,17 @@ def test_the_grid_of_the_calibration_is_the_usual_one_where_it_suits():
         answers, dict.fromkeys(answers.item_ids, "2pl"), groups=None, anchored=False, constraints=(), priors=None
     )
     np.testing.assert_array_equal(problem.nodes, grid())
+
+
+def test_ties_and_priors_that_the_usual_start_breaks_find_another_start():
+    """Common intercepts may put other intercepts out of order; a log-normal slope cannot start below 0."""
+    par = np.column_stack([np.full(6, 1.2), np.linspace(2.5, 0.5, 6), np.linspace(1.5, -0.5, 6), np.linspace(0, -2, 6)])
+    answers = simulate(known("graded", par, 4), 800, seed=2)
+    tied = calibrate(answers, "graded", constraints=[Equal("intercept1"), Equal("intercept2"), Equal("intercept3")])
+    assert tied.status is Status.CONVERGED
+    assert tied.n_free == 6 + 3
+    x = answers.x.copy()
+    x[:, 0] = 3 - x[:, 0]
+    turned = replace(answers, x=x, provenance=replace(answers.provenance, data_hash=""))
+    positive = calibrate(turned, "graded", priors={"slope": LogNormalPrior(0.0, 0.5)}, se=None)
+    assert (positive.blocks[0].par[:, 0] > 0).all()

@@ -112,7 +112,8 @@ def _log_priors(problem: Problem, free: FloatArray) -> tuple[float, FloatArray]:
         if prior is not None:
             value = free[f : f + 1]
             total += float(prior.log_density(value)[0])
-            slope[f] = prior.slope(value)[0]
+            if np.isfinite(total):  # outside a prior's range the point is refused; its slope does not exist
+                slope[f] = prior.slope(value)[0]
     return total, slope
 
 

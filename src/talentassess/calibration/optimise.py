@@ -71,6 +71,8 @@ def maximise(
     lower, upper = _bounds(problem)
     first = evaluate(problem, problem.start() if start is None else start)
     if first is None:
+        first = evaluate(problem, problem.even_start())
+    if first is None:
         raise CalibrationError(
             f"'{dimension}': the starting values give no finite likelihood. If parameters are fixed or tied, they put "
             "others out of order (a graded item's intercepts must fall): fix or tie all intercepts of an item, or none."

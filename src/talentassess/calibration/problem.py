@@ -77,8 +77,16 @@ class Problem:
         return (*self.tie.names, *means, *sds)
 
     def start(self) -> FloatArray:
-        """Return the starting values of all free values."""
-        stacked = np.concatenate([block.par.ravel() for block in self.blocks]) - self.tie.offset
+        """Return starting values (F,) of all free values, from the shares of the categories."""
+        return self._project([block.par for block in self.blocks])
+
+    def even_start(self) -> FloatArray:
+        """Return starting values (F,) as if all categories were equally frequent: admissible under most ties."""
+        shares = [np.full((len(b.items), b.n_cat), 1 / b.n_cat) for b in self.blocks]
+        return self._project([b.model.start(share, 1) for b, share in zip(self.blocks, shares, strict=True)])
+
+    def _project(self, pars: Sequence[FloatArray]) -> FloatArray:
+        stacked = np.concatenate([par.ravel() for par in pars]) - self.tie.offset
         weights = np.maximum(np.abs(self.tie.matrix).sum(axis=0), 1e-12)
         # exact for plain and tied parameters (their mean); for the rating scale design a rough projection will do
         item_values = np.asarray(self.tie.matrix.T @ stacked) / weights

@@ -242,7 +242,9 @@ def test_the_report_shows_the_numbers_of_the_results(doc, study):
         assert (row["N"], row["Mean"], row["Item-rest r"]) == (item.n, item.mean, item.item_rest)
     slopes = {row["Item"]: row["a"] for row in rows(table(doc, "slopes-and-thresholds"))}
     assert slopes == dict(zip(study.calibration.items["item"], study.calibration.items["a"], strict=True))
-    shown = {row["person"]: row["scale_01"] for row in rows(table(doc, "scores-of-the-persons"))}
+    shown = {
+        row["Person"]: row["Score"] for row in rows(table(doc, "scores-of-the-persons")) if row["Scale"] == "scale_01"
+    }
     assert shown == dict(zip(study.scores.person_ids, study.scores.theta[:, 0], strict=True))
     checked = {row["Scale"]: row["Largest difference"] for row in rows(table(doc, "cross-check"))}
     assert checked == {s: np.abs(c.girth - c.native).max() for s, c in study.check.items()}

@@ -25,6 +25,20 @@ from talentassess.render.charts import (
 from talentassess.render.doc import Section
 from talentassess.render.wording import caveat
 
+NORM_COLUMNS = (
+    "scale",
+    "score",
+    "frequency",
+    "percentile",
+    "percentile low",
+    "percentile high",
+    "z",
+    "T",
+    "se(T)",
+    "sten",
+    "stanine",
+)
+WHOLE_TABLE = "The saved norms hold more: IQ, normalised scores (Blom, Tukey, Van der Waerden, Rankit), all errors."
 SHOWN_ROWS = 40  # of long tables on a page; workbook and JSON hold all
 NUMBERS = "0.00"
 
@@ -269,13 +283,21 @@ def _common_sentence(texts: list[str]) -> str | None:
 
 
 def score_sections(scores: Scores) -> list[Section]:
-    """Return ``Scores``: the table, its reliability and the distribution per dimension."""
-    table = scores.tables()["scores"]
-    shown = {name: cells for name, cells in table.items() if not name.startswith("answers(")}
-    settled = {name for name, cells in shown.items() if name.startswith("status(") and set(cells) == {"converged"}}
-    shown = {name: cells for name, cells in shown.items() if name not in settled}
+    """Return ``Scores``: their reliability, and a row per person and scale with its interval."""
+    cells = [(i, d) for i in range(len(scores.person_ids)) for d in range(len(scores.dimensions))]
+    theta, se = scores.theta, scores.se
+    table: Columns = {
+        "Person": [scores.person_ids[i] for i, _ in cells],
+        "Scale": [scores.dimensions[d] for _, d in cells],
+        "Score": theta.ravel(),
+        "SE": se.ravel(),
+        "68 % interval": [_interval(float(theta[i, d]), float(se[i, d])) for i, d in cells],
+        "Answers": scores.n_answered.ravel(),
+        "Status": [scores.status[i][d].value for i, d in cells],
+    }
     reliability: Columns = {"Scale": list(scores.dimensions), "Reliability": scores.reliability}
-    note = f"{scores.method.upper()} scores in {scores.metric}s of the latent trait, with standard errors."
+    note = f"{scores.method.upper()} scores in {scores.metric}s of the latent trait."
+    patterns = {"Score": NUMBERS, "SE": NUMBERS}
     return [
         Section(
             "Scores",
@@ -283,16 +305,22 @@ def score_sections(scores: Scores) -> list[Section]:
             (
                 Paragraph(caveat("measurement_error", percent=68)),
                 TableBlock("Empirical reliability of the scores", reliability, {"Reliability": NUMBERS}),
-                TableBlock("Scores of the persons", shown, formats(shown, NUMBERS), (note,), limit=SHOWN_ROWS),
+                TableBlock("Scores of the persons", table, patterns, (note,), limit=SHOWN_ROWS),
             ),
         )
     ]
 
 
+def _interval(score: float, se: float) -> str:
+    """Return score -+ SE in words; an infinite or unknown score has none."""
+    return f"{score - se:.2f} to {score + se:.2f}" if np.isfinite([score, se]).all() else "none"
+
+
 def norm_sections(norms: NormTable, remark: str = "") -> list[Section]:
     """Return ``Norms``: the card first, a remark if there is one, then what each scale's norms look like."""
     tables = norms.tables()
-    card, scales, rows = tables["card"], tables["scales"], tables["norms"]
+    card, scales = tables["card"], tables["scales"]
+    rows = rename(tables["norms"], {name: name[:1].upper() + name[1:] for name in NORM_COLUMNS})
     return [
         Section(
             "Norms",
@@ -302,7 +330,7 @@ def norm_sections(norms: NormTable, remark: str = "") -> list[Section]:
                 *([Paragraph(remark)] if remark else []),
                 FindingBlock(grouped(norms.findings), "What to know before using these norms"),
                 TableBlock("Norm group per scale", scales, formats(scales, NUMBERS), anchor="norm-group"),
-                TableBlock("Norm table", rows, formats(rows, NUMBERS), limit=20, anchor="norm-table"),
+                TableBlock("Norm table", rows, formats(rows, NUMBERS), (WHOLE_TABLE,), limit=20, anchor="norm-table"),
             ),
         )
     ]

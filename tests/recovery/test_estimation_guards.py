@@ -141,7 +141,7 @@ def test_an_unused_category_keeps_its_standard_errors_in_large_samples():
     at = evaluate(problem, fitted.free.values)
     inverse = np.linalg.inv(fitted.free.cov)[:4, :4]
     np.testing.assert_allclose(inverse, observed, rtol=2e-3, atol=1e-3 * np.abs(observed).max())
-    assert np.isfinite(complete_information(problem, at) + prior_information(problem, at)).all()
+    assert np.isfinite(complete_information(problem, at, problem.structure) + prior_information(problem, at)).all()
 
 
 @pytest.mark.parametrize("kind", ["crossprod", "sandwich"])
@@ -326,7 +326,7 @@ def test_the_grid_of_the_calibration_is_the_usual_one_where_it_suits():
     problem = build_problem(
         answers, dict.fromkeys(answers.item_ids, "2pl"), groups=None, anchored=False, constraints=(), priors=None
     )
-    np.testing.assert_array_equal(problem.nodes, grid())
+    np.testing.assert_array_equal(problem.structure.nodes, grid())
 
 
 def test_ties_and_priors_that_the_usual_start_breaks_find_another_start():

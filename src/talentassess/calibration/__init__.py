@@ -25,7 +25,6 @@ from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPri
 from talentassess.calibration.problem import Problem, build_problem
 from talentassess.calibration.standard_errors import covariance
 from talentassess.core.calibration import Calibration
-from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ModelError
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
@@ -164,11 +163,11 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
 def _on_suited_grid(path: Path, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
     """Go on from the estimates on a wider or finer grid as long as they ask for one."""
     for _ in range(GRID_ROUNDS):
-        nodes = suited_grid(path.last.blocks, path.last.mean, path.last.sd)
-        if len(nodes) == len(path.problem.nodes) or path.status is Status.INTERRUPTED:
+        better = path.problem.structure.suited(path.last.blocks, path.last.latent)
+        if better is None or path.status is Status.INTERRUPTED:
             break
         again = maximise(
-            replace(path.problem, nodes=nodes),
+            replace(path.problem, structure=better),
             tol=settings.tol,
             max_steps=settings.max_steps,
             report=progress,

@@ -90,10 +90,11 @@ def _item_covariances(fit: Fit) -> list[FloatArray]:
 
 
 def _latent(fits: list[Fit]) -> Latent:
-    groups, n_dims = fits[0].problem.groups, len(fits)
+    groups, n_dims = fits[0].problem.structure.groups, len(fits)
     mean, cov = np.zeros((len(groups), n_dims)), np.zeros((len(groups), n_dims, n_dims))
     for d, fit in enumerate(fits):
-        mean[:, d], cov[:, d, d] = fit.path.last.mean, fit.path.last.sd**2
+        own_mean, own_cov = fit.problem.structure.moments(fit.path.last.latent)
+        mean[:, d], cov[:, d, d] = own_mean[:, 0], own_cov[:, 0, 0]
     return Latent(groups, mean, cov)
 
 

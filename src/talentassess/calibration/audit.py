@@ -14,7 +14,6 @@ from talentassess.calibration.optimise import Path
 from talentassess.calibration.problem import Problem, rest_correlation
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import CalibrationError
-from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
 from talentassess.core.status import Finding, Severity, Status
 
@@ -97,8 +96,9 @@ def _rare_categories(responses: Responses, j: int) -> list[Finding]:
 
 def _small_groups(problem: Problem) -> list[Finding]:
     """Look at the size of each group; a group without any answers has no place on the scale and is refused."""
-    sizes = np.bincount(problem.patterns.group, problem.patterns.weight, minlength=len(problem.groups))
-    empty = [group for group, n in zip(problem.groups, sizes, strict=True) if n == 0]
+    groups = problem.structure.groups
+    sizes = problem.structure.group_sizes()
+    empty = [group for group, n in zip(groups, sizes, strict=True) if n == 0]
     if empty:
         raise CalibrationError(f"Nobody in group(s) {', '.join(empty)} answered these items. Leave the group out.")
     return [
@@ -106,15 +106,15 @@ def _small_groups(problem: Problem) -> list[Finding]:
             "small_group", Severity.WARNING, group, f"Only {n:g} persons answered.",
             "Its mean and standard deviation are uncertain: read them with their standard errors.",
         )
-        for group, n in zip(problem.groups, sizes, strict=True)
-        if len(problem.groups) > 1 and n < SMALL_GROUP
+        for group, n in zip(groups, sizes, strict=True)
+        if len(groups) > 1 and n < SMALL_GROUP
     ]  # fmt: skip
 
 
 def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
     responses = problem.responses
     answered = sparse.csr_array(responses.answered.astype(np.float64))
-    several = len(problem.groups) > 1
+    several = len(problem.structure.groups) > 1
     n_parts, part = connected_components(answered.T @ answered, directed=False)
     if n_parts == 1:
         return []
@@ -130,9 +130,9 @@ def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
 
 def count_parameters(problem: Problem, dimension: str) -> list[Finding]:
     """Find out whether there are more free values than the answer patterns could ever determine."""
-    n_free = sum(prior is None for prior in problem.priors) + int(problem.free_mean.sum() + problem.free_sd.sum())
+    n_free = sum(prior is None for prior in problem.priors) + len(problem.structure.names)
     log_patterns = float(np.log(problem.responses.n_cat.astype(np.float64)).sum())
-    if log_patterns > np.log(1e9) or n_free <= len(problem.groups) * (np.exp(log_patterns) - 1):
+    if log_patterns > np.log(1e9) or n_free <= len(problem.structure.groups) * (np.exp(log_patterns) - 1):
         return []
     return [
         Finding(
@@ -249,8 +249,7 @@ def _priors_in_force(problem: Problem, dimension: str) -> list[Finding]:
 
 def _node_doubling(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
     """Compare with a grid twice as fine and one third wider: what the quadrature costs in log-likelihood."""
-    limit = float(problem.nodes[-1])
-    finer = evaluate(replace(problem, nodes=grid(8 * (len(problem.nodes) - 1) // 3 + 1, limit * 4 / 3)), at.free)
+    finer = evaluate(replace(problem, structure=problem.structure.finer()), at.free)
     gap = abs(finer.loglik - at.loglik) if finer is not None else np.inf
     serious = gap > 1e-2
     return [

@@ -9,8 +9,7 @@ from scipy import sparse
 
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray, IntArray
-from talentassess.core.likelihood import EStep, ItemBlock, block_rows, e_step, stack_log_prob
-from talentassess.core.quadrature import d_normal_log_weights, normal_log_weights
+from talentassess.core.likelihood import EStep, ItemBlock, block_rows, stack_log_prob
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,7 +21,7 @@ class Evaluation:
     free : (F,) the point.
     loglik : marginal log-likelihood; value : the same plus log priors, which is what is maximised.
     gradient : (F,) of ``value``.
-    blocks, mean, sd : the point as parameters.
+    blocks : the items with their parameters at the point; latent : (L,) the latent values.
     step : expected counts.
     """
 
@@ -31,8 +30,7 @@ class Evaluation:
     value: float
     gradient: FloatArray
     blocks: tuple[ItemBlock, ...]
-    mean: FloatArray
-    sd: FloatArray
+    latent: FloatArray
     step: EStep
 
 
@@ -42,14 +40,15 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
     The gradient follows from Fisher's identity: the derivative of the marginal log-likelihood is the posterior
     expectation of the complete-data derivative, i.e. sum over nodes of expected counts times d log P.
     """
-    blocks, mean, sd = problem.unpack(free)
-    theta = problem.nodes[:, None]
+    blocks, latent = problem.unpack(free)
+    theta = problem.structure.theta
     log_prob = stack_log_prob(blocks, theta, problem.starts)
-    log_prior = np.stack([normal_log_weights(problem.nodes, m, s) for m, s in zip(mean, sd, strict=True)])
-    if not (np.isfinite(log_prob).all() and np.isfinite(log_prior).all()):
+    if not np.isfinite(log_prob).all():
         return None
-    p = problem.patterns
-    step = e_step(p.x, log_prob, log_prior, p.group, p.weight, problem.starts)
+    passed = problem.structure.e_step(log_prob, latent)
+    if passed is None:
+        return None
+    step, by_latent = passed
     pseudo = pseudo_counts(problem)
     counts = step.counts + pseudo
     extra, extra_slope = _log_priors(problem, free)
@@ -57,53 +56,44 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
     if not np.isfinite(value):
         return None
     by_entry = np.concatenate([item_gradient(b, counts, problem.starts, theta).ravel() for b in blocks])
-    by_latent = _latent_gradient(problem, step, mean, sd)
     gradient = np.concatenate([problem.tie.matrix.T @ by_entry + extra_slope, by_latent])
     if not np.isfinite(gradient).all():
         return None
-    return Evaluation(free, step.loglik, value, gradient, blocks, mean, sd, step)
+    return Evaluation(free, step.loglik, value, gradient, blocks, latent, step)
 
 
 def item_gradient(block: ItemBlock, counts: FloatArray, starts: IntArray, theta: FloatArray) -> FloatArray:
     """Return (Jb, P): sum over nodes and categories of counts (S, Q) times d log P / d par."""
     expected = counts[block_rows(block, starts)]
-    slope = block.model.d_par(theta, block.par, block.n_cat)
-    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, slope, optimize=True)
+    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, block.d_par(theta), optimize=True)
     return out
 
 
 def information(problem: Problem, at: Evaluation) -> sparse.csc_array:
     """Return (F, F) expected complete-data information, block-diagonal over items: the preconditioner.
 
-    Equation: sum_q n_jq sum_k P_k (d log P_k)(d log P_k)' per item, plus the priors' curvature; n_q Fisher information
-    of the normal for latent means and log standard deviations.
+    Equation: sum_q n_jq sum_k P_k (d log P_k)(d log P_k)' per item, plus the priors' curvature; the structure adds
+    its own for the latent values.
     """
-    theta = problem.nodes[:, None]
+    theta = problem.structure.theta
     counts = at.step.counts + pseudo_counts(problem)
     pieces = []
     for block in at.blocks:
-        slope = block.model.d_par(theta, block.par, block.n_cat)
+        slope = block.d_par(theta)
         at_node = counts[block_rows(block, problem.starts)].sum(axis=1)
         expected = np.exp(block.log_prob(theta)) * at_node.T[:, :, None]
         pieces += list(np.einsum("qjk,qjkp,qjkr->jpr", expected, slope, slope, optimize=True))
     tie = problem.tie
     by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
     by_items = by_items + sparse.diags_array(np.maximum(prior_curvature(problem, at.free), 0.0))
-    mass = at.step.mass.sum(axis=1)
-    latent = np.concatenate([(mass / at.sd**2)[problem.free_mean], (2 * mass)[problem.free_sd]])
-    return sparse.csc_array(sparse.block_diag([by_items, sparse.diags_array(latent)], format="csc"))
+    latent = sparse.csr_array(problem.structure.information(at.step, at.latent))
+    return sparse.csc_array(sparse.block_diag([by_items, latent], format="csc"))
 
 
 def pseudo_counts(problem: Problem) -> FloatArray:
     """Return (S, Q) counts that stand for the weak prior on items with a declared but unused category."""
-    weights = np.exp(normal_log_weights(problem.nodes))
     per_category = np.repeat(problem.pseudo / problem.responses.n_cat, problem.responses.n_cat)
-    return per_category[:, None] * weights
-
-
-def _latent_gradient(problem: Problem, step: EStep, mean: FloatArray, sd: FloatArray) -> FloatArray:
-    slopes = np.stack([m @ d_normal_log_weights(problem.nodes, mean[g], sd[g]) for g, m in enumerate(step.mass)])
-    return np.concatenate([slopes[problem.free_mean, 0], slopes[problem.free_sd, 1]])
+    return per_category[:, None] * problem.structure.base_weights
 
 
 def _log_priors(problem: Problem, free: FloatArray) -> tuple[float, FloatArray]:

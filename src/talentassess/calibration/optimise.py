@@ -171,9 +171,9 @@ def _solver(problem: Problem, at: Evaluation) -> Callable[[FloatArray], FloatArr
 
 
 def _bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:
-    n_mean, n_sd = int(problem.free_mean.sum()), int(problem.free_sd.sum())
-    reach = np.array([10.0] * n_mean + [2.5] * n_sd)  # latent mean +-10 logits, sd between 0.08 and 12
-    return np.concatenate([problem.tie.lower, -reach]), np.concatenate([problem.tie.upper, reach])
+    structure = problem.structure
+    lower = np.concatenate([problem.tie.lower, structure.lower])
+    return lower, np.concatenate([problem.tie.upper, structure.upper])
 
 
 def _at_bound(at: Evaluation, lower: FloatArray, upper: FloatArray) -> BoolArray:

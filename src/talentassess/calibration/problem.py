@@ -1,4 +1,4 @@
-"""What is to be estimated, from which answers: one latent dimension, any mix of models, any number of groups."""
+"""What is to be estimated, from which answers: any mix of models, any structure of the latent side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
-from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
+from talentassess.calibration.structures import NormalGroups, Structure
+from talentassess.core.answers import gather_answers
+from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock, offsets
 from talentassess.core.model import ItemModel, Variant
@@ -17,64 +19,37 @@ from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
 from talentassess.models import find_model
 
-MERGE_UP_TO = 16  # items: longer forms seldom repeat an answer pattern, and sorting them costs more than it saves
 EMPTY_CATEGORY_WEIGHT = 1.0  # answers' worth of prior on an item that has a declared but unused category
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Patterns:
-    """Distinct answer patterns with their weights.
-
-    Attributes
-    ----------
-    x : (N', J) codes, -1 missing.
-    group : (N',) group number.
-    weight : (N',) summed weights; weight_sq : (N',) summed squared weights (for sampling weights).
-    """
-
-    x: CodeArray
-    group: IntArray
-    weight: FloatArray
-    weight_sq: FloatArray
-
-
-@dataclass(frozen=True, eq=False, slots=True)
 class Problem:
-    """One calibration problem on a single latent dimension.
+    """One calibration problem: items with their parameters, and the structure of the latent side.
 
     Attributes
     ----------
     responses : the answers, for labels and the audit.
-    patterns : the answers as they enter the likelihood.
     starts : (J + 1,) item offsets on the stacked category axis.
     blocks : items by model, holding the starting values.
     entries, tie : stacked parameters and the linear map from the free values.
     priors : one prior or None per free item value.
-    free_mean, free_sd : (G,) which latent means and standard deviations are estimated.
-    groups : labels; the first is the reference.
+    structure : the latent distribution and the integration over it.
     pseudo : (J,) answers' worth of prior on items with an unused category.
-    nodes : (Q,) quadrature nodes.
     """
 
     responses: Responses
-    patterns: Patterns
     starts: IntArray
     blocks: tuple[ItemBlock, ...]
     entries: Entries
     tie: TieMap
     priors: tuple[Prior | None, ...]
-    free_mean: BoolArray
-    free_sd: BoolArray
-    groups: tuple[str, ...]
+    structure: Structure
     pseudo: FloatArray
-    nodes: FloatArray
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all free values: item parameters, latent means, logs of latent standard deviations."""
-        means = (f"latent mean [{g}]" for g, free in zip(self.groups, self.free_mean, strict=True) if free)
-        sds = (f"log latent sd [{g}]" for g, free in zip(self.groups, self.free_sd, strict=True) if free)
-        return (*self.tie.names, *means, *sds)
+        """Names of all free values: item parameters, then those of the latent distribution."""
+        return (*self.tie.names, *self.structure.names)
 
     def start(self) -> FloatArray:
         """Return starting values (F,) of all free values, from the shares of the categories."""
@@ -90,17 +65,14 @@ class Problem:
         weights = np.maximum(np.abs(self.tie.matrix).sum(axis=0), 1e-12)
         # exact for plain and tied parameters (their mean); for the rating scale design a rough projection will do
         item_values = np.asarray(self.tie.matrix.T @ stacked) / weights
-        return np.concatenate([item_values, np.zeros(int(self.free_mean.sum() + self.free_sd.sum()))])
+        return np.concatenate([item_values, self.structure.start])
 
-    def unpack(self, free: FloatArray) -> tuple[tuple[ItemBlock, ...], FloatArray, FloatArray]:
-        """Turn free values into blocks with their parameters, latent means (G,) and standard deviations (G,)."""
-        n_items, n_means = self.tie.n_free, int(self.free_mean.sum())
-        stacked = self.tie.matrix @ free[:n_items] + self.tie.offset
+    def unpack(self, free: FloatArray) -> tuple[tuple[ItemBlock, ...], FloatArray]:
+        """Turn free values (F,) into blocks with their parameters, and latent values (L,)."""
+        stacked = self.tie.matrix @ free[: self.tie.n_free] + self.tie.offset
         parts = self.entries.split(np.asarray(stacked))
-        mean, sd = np.zeros(len(self.groups)), np.ones(len(self.groups))
-        mean[self.free_mean] = free[n_items : n_items + n_means]
-        sd[self.free_sd] = np.exp(free[n_items + n_means :])
-        return tuple(replace(b, par=par) for b, par in zip(self.blocks, parts, strict=True)), mean, sd
+        blocks = tuple(replace(b, par=par) for b, par in zip(self.blocks, parts, strict=True))
+        return blocks, free[self.tie.n_free :]
 
 
 def build_problem(
@@ -135,35 +107,13 @@ def build_problem(
     unused = [np.any(np.bincount(column[column >= 0], minlength=k) == 0) for column, k in _columns(responses)]
     return Problem(
         responses=responses,
-        patterns=merge_patterns(responses, group),
         starts=offsets(responses.n_cat),
         blocks=blocks,
         entries=entries,
         tie=tie,
         priors=_priors(tie, entries, priors),
-        free_mean=free_mean,
-        free_sd=free_sd,
-        groups=labels,
+        structure=NormalGroups(gather_answers(responses, group), labels, free_mean, free_sd, grid()),
         pseudo=EMPTY_CATEGORY_WEIGHT * np.array(unused, dtype=np.float64),
-        nodes=grid(),
-    )
-
-
-def merge_patterns(responses: Responses, group: IntArray) -> Patterns:
-    """Merge persons with the same answers and group (N,); those without any answer carry no information: left out."""
-    kept = responses.answered.any(axis=1)
-    x, group = responses.x[kept], group[kept]
-    weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight[kept]
-    if x.shape[1] > MERGE_UP_TO:
-        return Patterns(x, group, weight, weight**2)
-    keys = np.column_stack([x, group.astype(np.int16)])
-    distinct, where = np.unique(keys, axis=0, return_inverse=True)
-    where = where.ravel()
-    return Patterns(
-        x=np.ascontiguousarray(distinct[:, :-1]),
-        group=distinct[:, -1].astype(np.int64),
-        weight=np.bincount(where, weight).astype(np.float64),
-        weight_sq=np.bincount(where, weight**2).astype(np.float64),
     )
 
 

@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibration.objective import Evaluation, item_gradient, prior_curvature, pseudo_counts
+from talentassess.calibration.missing_information import cross_products, score_moments
+from talentassess.calibration.objective import Evaluation, evaluate, item_gradient, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
-from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
+from talentassess.calibration.structures import NormalGroups
+from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
-from talentassess.core.likelihood import ItemBlock, posteriors, stack_log_prob
-from talentassess.core.quadrature import d_normal_log_weights, normal_log_weights
+from talentassess.core.likelihood import ItemBlock
 
 METHODS = ("oakes", "crossprod", "sandwich")
 # Smallest to largest eigenvalue of the scaled information: truly singular cases give 1e-8 to 2e-7 (rounding of the
 # second derivatives), weakly identified ones 3e-6 and more.
 SINGULAR = 3e-7
 SMALLEST_STEP = 1e-9
-NEGLIGIBLE = 1e-10  # posterior weight of a node below which a person's scores there cannot be seen in the sum
 STEP = 1e-4  # of the central difference that turns analytic gradients into second derivatives; error about STEP^4
 
 
@@ -45,9 +45,9 @@ def covariance(problem: Problem, at: Evaluation, method: str | None, at_bound: B
     if method not in METHODS:
         raise ModelError(f"se='{method}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
     inside = np.flatnonzero(~at_bound)
-    spread, crossprod, meat = _score_moments(problem, at)
     keep, prior = np.ix_(inside, inside), prior_information(problem, at)
-    inverse = _inverse((complete_information(problem, at) + prior - spread)[keep])
+    observed, crossprod, meat = _informations(problem, at, prior, needed=method != "oakes")
+    inverse = _inverse(observed[keep])
     if inverse is None:  # whether the data identify the parameters does not depend on how errors are computed
         return None
     if method == "crossprod":
@@ -73,17 +73,57 @@ def held_by_weak_prior(problem: Problem) -> IntArray:
     return np.unique(sparse.coo_array(problem.tie.matrix[rows, :]).coords[1]).astype(np.int64)
 
 
-def complete_information(problem: Problem, at: Evaluation) -> FloatArray:
+def _informations(
+    problem: Problem, at: Evaluation, prior: FloatArray, *, needed: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return observed information (with the prior's), cross-products and their square-weighted form, each (F, F).
+
+    The last two are only filled in if they are needed.
+    """
+    if isinstance(problem.structure, NormalGroups):
+        moments = score_moments(problem, at, problem.structure)
+        complete = complete_information(problem, at, problem.structure)
+        return complete + prior - moments.spread, moments.crossprod, moments.meat
+    crossprod, meat = cross_products(problem, at) if needed else (np.zeros_like(prior), np.zeros_like(prior))
+    return gradient_information(problem, at), crossprod, meat
+
+
+def gradient_information(problem: Problem, at: Evaluation) -> FloatArray:
+    """Return (F, F) observed information as minus the derivative of the analytic gradient, by central differences.
+
+    The gradient is smooth and deterministic, so the difference is exact to about STEP^2; each free value costs two
+    passes over the data.
+    """
+    size = len(at.free)
+    out = np.full((size, size), np.nan)
+    for f in range(size):
+        step = STEP
+        while step > SMALLEST_STEP:
+            unit = np.eye(1, size, f)[0] * step
+            up, down = evaluate(problem, at.free + unit), evaluate(problem, at.free - unit)
+            if up is not None and down is not None:
+                out[f] = (down.gradient - up.gradient) / (2 * step)
+                break
+            step /= 4
+    symmetric: FloatArray = (out + out.T) / 2
+    return symmetric
+
+
+def complete_information(problem: Problem, at: Evaluation, structure: NormalGroups) -> FloatArray:
     """Return (F, F) minus the expected second derivative of the complete-data log-likelihood.
 
     The models give analytic gradients; their derivative is taken by a fourth-order central difference at fixed
     expected counts, where the function is smooth and free of quadrature noise.
     """
     out = _item_information(problem, at, at.step.counts)
-    for g, (mean_at, sd_at) in enumerate(latent_positions(problem)):
-        block_at = [k for k in (mean_at, sd_at) if k is not None]
-        kept = [column for column, k in enumerate((mean_at, sd_at)) if k is not None]
-        out[np.ix_(block_at, block_at)] = _latent_information(problem, at, g)[np.ix_(kept, kept)]
+    n_free = problem.tie.n_free
+
+    def latent_gradient(shift: FloatArray) -> FloatArray:
+        slopes: FloatArray = np.einsum("gq,gql->l", at.step.mass, structure.d_log_prior(at.latent + shift))
+        return slopes
+
+    if len(at.latent):
+        out[n_free:, n_free:] = -_symmetric_derivative(latent_gradient, len(at.latent))
     return out
 
 
@@ -97,7 +137,7 @@ def prior_information(problem: Problem, at: Evaluation) -> FloatArray:
 
 def _item_information(problem: Problem, at: Evaluation, counts: FloatArray) -> FloatArray:
     """Return (F, F) minus the second derivative of sum counts (S, Q) log P, zero for the latent distribution."""
-    theta = problem.nodes[:, None]
+    theta = problem.structure.theta
     pieces: list[FloatArray] = []
     for block in at.blocks:
 
@@ -137,81 +177,6 @@ def _symmetric_derivative(gradient: Callable[[FloatArray], FloatArray], size: in
         columns.append((8 * near - far) / (12 * step))
     second = np.stack(columns, axis=-2)
     return (second + np.swapaxes(second, -1, -2)) / 2
-
-
-def _latent_information(problem: Problem, at: Evaluation, g: int) -> FloatArray:
-    """Return (2, 2) information about the mean and log sd of group g, given its expected node counts."""
-
-    def gradient(shift: FloatArray) -> FloatArray:
-        mean, sd = at.mean[g] + shift[0], at.sd[g] * np.exp(shift[1])
-        slopes: FloatArray = at.step.mass[g] @ d_normal_log_weights(problem.nodes, mean, sd)
-        return slopes
-
-    return -_symmetric_derivative(gradient, 2)
-
-
-def _score_moments(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return three (F, F) sums over persons: posterior covariance of scores, w E[s]E[s]', w^2 E[s]E[s]'."""
-    theta, p = problem.nodes[:, None], problem.patterns
-    log_prob = stack_log_prob(at.blocks, theta, problem.starts)
-    log_prior = np.stack([normal_log_weights(problem.nodes, m, s) for m, s in zip(at.mean, at.sd, strict=True)])
-    slopes = [block.model.d_par(theta, block.par, block.n_cat) for block in at.blocks]
-    latent = [d_normal_log_weights(problem.nodes, m, s) for m, s in zip(at.mean, at.sd, strict=True)]
-    size = len(at.free)
-    second, crossprod, meat = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
-    for rows, _, posterior, _ in posteriors(p.x, log_prob, log_prior, p.group, problem.starts):
-        expected = np.zeros((posterior.shape[0], size))
-        x, group, weight = p.x[rows], p.group[rows], p.weight[rows]
-        for q in range(len(theta)):
-            near = np.flatnonzero(posterior[:, q] > NEGLIGIBLE)
-            if not len(near):
-                continue
-            at_node = [s[q] for s in slopes], np.stack([part[q] for part in latent])
-            score = _scores_at_node(problem, x[near], group[near], *at_node)
-            weighted = score * posterior[near, q : q + 1]
-            expected[near] += weighted
-            second += (weighted * weight[near, None]).T @ score
-        crossprod += (expected * p.weight[rows, None]).T @ expected
-        meat += (expected * p.weight_sq[rows, None]).T @ expected
-    return second - crossprod, crossprod, meat
-
-
-def _scores_at_node(
-    problem: Problem, x: CodeArray, group: IntArray, slopes: list[FloatArray], latent: FloatArray
-) -> FloatArray:
-    """Return (n, F) complete-data scores of some persons at one node.
-
-    Parameters
-    ----------
-    x, group : (n, J) codes and (n,) group numbers.
-    slopes : per block (Jb, K, P) derivatives of log P at the node.
-    latent : (G, 2) derivatives of the node's log weight.
-    """
-    parts = []
-    for block, slope in zip(problem.blocks, slopes, strict=True):
-        codes = x[:, block.items]
-        picked = slope[np.arange(len(block.items)), np.maximum(codes, 0)]
-        parts.append(np.where(codes[..., None] >= 0, picked, 0.0).reshape(len(x), -1))
-    by_items = np.asarray(np.concatenate(parts, axis=1) @ problem.tie.matrix)
-    positions = latent_positions(problem)
-    by_latent = np.zeros((len(x), sum(k is not None for pair in positions for k in pair)))
-    for g, pair in enumerate(positions):
-        for column, position in enumerate(pair):
-            if position is not None:
-                by_latent[group == g, position - problem.tie.n_free] = latent[g, column]
-    return np.concatenate([by_items, by_latent], axis=1)
-
-
-def latent_positions(problem: Problem) -> list[tuple[int | None, int | None]]:
-    """Return per group the positions of its mean and log sd among the free values, None where fixed."""
-    means = _running(problem.free_mean, problem.tie.n_free)
-    sds = _running(problem.free_sd, problem.tie.n_free + int(problem.free_mean.sum()))
-    return list(zip(means, sds, strict=True))
-
-
-def _running(free: BoolArray, start: int) -> list[int | None]:
-    places = start + np.cumsum(free) - 1
-    return [int(place) if is_free else None for place, is_free in zip(places, free, strict=True)]
 
 
 def _inverse(matrix: FloatArray) -> FloatArray | None:

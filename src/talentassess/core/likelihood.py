@@ -42,6 +42,10 @@ class ItemBlock:
         """Return (Q, Jb, K) log probabilities at theta (Q, D), D over all dimensions of the form."""
         return self.model.log_prob(theta[:, self.dims], self.par, self.n_cat)
 
+    def d_par(self, theta: FloatArray) -> FloatArray:
+        """Return (Q, Jb, K, P) derivatives of the log probabilities by the items' parameters, theta (Q, D)."""
+        return self.model.d_par(theta[:, self.dims], self.par, self.n_cat)
+
     def d_theta(self, theta: FloatArray) -> FloatArray:
         """Return (Q, Jb, K, len(dims)) derivatives of the log probabilities by the block's own dimensions."""
         return self.model.d_theta(theta[:, self.dims], self.par, self.n_cat)

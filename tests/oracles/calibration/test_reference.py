@@ -42,7 +42,7 @@ def on_reference_grid(result, responses, model):
     """Return our log-likelihood on the reference's 121 nodes (ours are 61; it matters only for a wide latent sd)."""
     models = dict.fromkeys(responses.item_ids, model)
     problem = build_problem(responses, models, groups=None, anchored=False, constraints=(), priors=None)
-    return evaluate(replace(problem, nodes=grid(121)), result.free.values).loglik
+    return evaluate(replace(problem, structure=replace(problem.structure, nodes=grid(121))), result.free.values).loglik
 
 
 def expected_parameters(case: str, model: str, n_cat: int) -> np.ndarray:

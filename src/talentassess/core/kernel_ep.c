@@ -82,8 +82,7 @@ INLINE v8 exp8(v8 x) {
 }
 
 /* products of table rows on every dimension, kept away from underflow; 0 if a pattern has no probability anywhere */
-INLINE int likelihoods(const struct ep_task *t, int64_t i, struct person *w) {
-    const int64_t nb = t->n_blocks;
+INLINE int likelihoods(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
     const uint16_t *code = t->codes + i * t->n_groups;
     for (int64_t d = 0; d < t->n_dims; d++) {
         v8 *out = w->likelihood + d * nb;
@@ -144,8 +143,9 @@ INLINE int gather(const struct ep_task *t, const double *tau, const double *nu, 
 }
 
 /* moment matching on one dimension; returns the size of the proposed change in posterior standard deviations */
-INLINE double visit(const struct ep_task *t, int64_t i, int64_t d, double lowest, double damping, struct person *w) {
-    const int64_t n = t->n_dims, nb = t->n_blocks;
+INLINE double visit(
+    const struct ep_task *t, int64_t nb, int64_t i, int64_t d, double lowest, double damping, struct person *w) {
+    const int64_t n = t->n_dims;
     const v8 *like = w->likelihood + d * nb, *nodes = (const v8 *)t->nodes;
     v8 *tilted = w->tilted + d * nb;
     double *tau = t->tau + i * n + d, *nu = t->nu + i * n + d;
@@ -186,7 +186,7 @@ INLINE double visit(const struct ep_task *t, int64_t i, int64_t d, double lowest
 }
 
 /* sweep over the dimensions until no site moves; sites stay where they end, for a warm start of the next call */
-INLINE int settle(const struct ep_task *t, int64_t i, struct person *w) {
+INLINE int settle(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
     const int64_t n = t->n_dims, p = t->population[i];
     double *tau = t->tau + i * n, *nu = t->nu + i * n, lowest = -HUGE_VAL, before = HUGE_VAL, damping = 1;
     int guarded = 0;
@@ -198,7 +198,7 @@ INLINE int settle(const struct ep_task *t, int64_t i, struct person *w) {
         double change = 0;
         for (int64_t d = 0; d < n; d++) {
             if (!t->answered[i * n + d]) continue;
-            double moved = visit(t, i, d, lowest, damping, w);
+            double moved = visit(t, nb, i, d, lowest, damping, w);
             if (isnan(moved)) return FAILED;
             if (moved > change) change = moved;
             if (moved == HUGE_VAL) break;
@@ -219,8 +219,8 @@ INLINE int settle(const struct ep_task *t, int64_t i, struct person *w) {
     return UNSETTLED;
 }
 
-INLINE void add_person(const struct ep_task *t, int64_t i, struct person *w) {
-    const int64_t n = t->n_dims, nb = t->n_blocks, p = t->population[i];
+INLINE void add_person(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
+    const int64_t n = t->n_dims, p = t->population[i];
     const double *shift = t->shift + p * n, weight = t->weight[i];
     double fit = 0, parts = 0;
     for (int64_t d = 0; d < n; d++) {
@@ -241,6 +241,19 @@ INLINE void add_person(const struct ep_task *t, int64_t i, struct person *w) {
     t->evidence[i] = t->constant[p] - 0.5 * w->log_det + 0.5 * fit + parts;
 }
 
+INLINE void persons(const struct ep_task *t, int64_t nb, struct person *w) {
+    const int64_t n = t->n_dims;
+    for (int64_t i = t->first; i < t->last; i++) {
+        int status = likelihoods(t, nb, i, w) ? settle(t, nb, i, w) : FAILED;
+        t->status[i] = (uint8_t)status;
+        if (status == FAILED) {
+            memset(t->tau + i * n, 0, sizeof(double) * n), memset(t->nu + i * n, 0, sizeof(double) * n);
+            t->evidence[i] = 0;
+        } else
+            add_person(t, nb, i, w);
+    }
+}
+
 /* returns 0, or 1 if there is no memory for the working space */
 CLONES int ep_range(const struct ep_task *t) {
     const int64_t n = t->n_dims, nb = t->n_blocks, space = (2 * n * n + 4 * n + 7) / 8 + 2 * n * nb;
@@ -249,15 +262,10 @@ CLONES int ep_range(const struct ep_task *t) {
     struct person w = {.likelihood = memory, .tilted = memory + n * nb};
     w.v = (double *)(memory + 2 * n * nb), w.chol = w.v + n * n, w.m = w.chol + n * n;
     w.part = w.m + n, w.scale = w.part + n, w.inverse_sum = w.scale + n;
-    for (int64_t i = t->first; i < t->last; i++) {
-        int status = likelihoods(t, i, &w) ? settle(t, i, &w) : FAILED;
-        t->status[i] = (uint8_t)status;
-        if (status == FAILED) {
-            memset(t->tau + i * n, 0, sizeof(double) * n), memset(t->nu + i * n, 0, sizeof(double) * n);
-            t->evidence[i] = 0;
-        } else
-            add_person(t, i, &w);
-    }
+    if (nb == 8) /* the usual grid: loops of known length stay in registers */
+        persons(t, 8, &w);
+    else
+        persons(t, nb, &w);
     free(memory);
     return 0;
 }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from talentassess.cli import commands_content, commands_data, commands_people
+from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ bank = typer.Typer(help="Check an item bank, or export the schemas of its files.
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"talentassess {VERSION} (E-step: NumPy)")
+        typer.echo(f"talentassess {VERSION} (E-step: {kernel_name()})")
         raise typer.Exit
 
 

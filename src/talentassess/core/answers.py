@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from talentassess.core.arrays import CodeArray, FloatArray, IntArray
+from talentassess.core import kernel
+from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import EStep, e_step, offsets
 from talentassess.core.responses import Responses
 
@@ -23,6 +24,7 @@ class Answers:
     group : (N',) group number.
     weight : (N',) summed weights; weight_sq : (N',) summed squared weights (for sampling weights).
     starts : (J + 1,) item offsets on the stacked category axis.
+    compiled : the same answers laid out for the compiled kernel, None where there is none.
     """
 
     x: CodeArray
@@ -30,10 +32,20 @@ class Answers:
     weight: FloatArray
     weight_sq: FloatArray
     starts: IntArray
+    compiled: kernel.Compiled | None = field(default=None, repr=False)
 
     def e_step(self, log_prob: FloatArray, log_prior: FloatArray) -> EStep:
         """Return expected counts at log probabilities (S, Q) under log weights of the nodes per group (G, Q)."""
-        return e_step(self.x, log_prob, log_prior, self.group, self.weight, self.starts)
+        if self.compiled is None or log_prob.shape[1] > kernel.MOST_BLOCKS * kernel.LANES:
+            return e_step(self.x, log_prob, log_prior, self.group, self.weight, self.starts)
+        fast = self.compiled.expected_counts(log_prob, log_prior)
+        if not fast.failed.any():
+            return EStep(fast.loglik, fast.counts, fast.mass)
+        slow = self._of(fast.failed, log_prob, log_prior)
+        return EStep(fast.loglik + slow.loglik, fast.counts + slow.counts, fast.mass + slow.mass)
+
+    def _of(self, chosen: BoolArray, log_prob: FloatArray, log_prior: FloatArray) -> EStep:
+        return e_step(self.x[chosen], log_prob, log_prior, self.group[chosen], self.weight[chosen], self.starts)
 
     def group_sizes(self, n_groups: int) -> FloatArray:
         """Return (G,) summed weights per group."""
@@ -46,15 +58,21 @@ def gather_answers(responses: Responses, group: IntArray) -> Answers:
     x, group = responses.x[kept], group[kept]
     starts = offsets(responses.n_cat)
     weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight[kept]
-    if x.shape[1] > MERGE_UP_TO:
-        return Answers(x, group, weight, weight**2, starts)
-    keys = np.column_stack([x, group.astype(np.int16)])
-    distinct, where = np.unique(keys, axis=0, return_inverse=True)
-    where = where.ravel()
-    return Answers(
-        x=np.ascontiguousarray(distinct[:, :-1]),
-        group=distinct[:, -1].astype(np.int64),
-        weight=np.bincount(where, weight).astype(np.float64),
-        weight_sq=np.bincount(where, weight**2).astype(np.float64),
-        starts=starts,
-    )
+    weight_sq = weight**2
+    if x.shape[1] <= MERGE_UP_TO:
+        keys = np.column_stack([x, group.astype(np.int16)])
+        distinct, where = np.unique(keys, axis=0, return_inverse=True)
+        where = where.ravel()
+        x, group = np.ascontiguousarray(distinct[:, :-1]), distinct[:, -1].astype(np.int64)
+        weight = np.bincount(where, weight).astype(np.float64)
+        weight_sq = np.bincount(where, weight_sq).astype(np.float64)
+    return Answers(x, group, weight, weight_sq, starts, compile_answers(x, group, weight, starts))
+
+
+def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray) -> kernel.Compiled | None:
+    """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none."""
+    if kernel.library() is None:
+        return None
+    layout = kernel.plan_layout(starts, np.any(x < 0, axis=0))
+    row = group.astype(np.int32) if group.any() else None
+    return kernel.Compiled(layout, kernel.pack(layout, x), row, None if np.all(weight == 1) else weight)

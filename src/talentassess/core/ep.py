@@ -15,8 +15,7 @@ import numpy as np
 
 from talentassess.core.answers import Answers
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
-from talentassess.core.ep_kernel import FAILED, Packed, fold, pack, run, tables
-from talentassess.core.ep_library import library
+from talentassess.core.ep_kernel import FAILED, Packed, pack_dimensions, run
 from talentassess.core.ep_reference import (
     GUARDED,
     UNSETTLED,
@@ -41,7 +40,7 @@ class EpForm:
     Attributes
     ----------
     answers : the answers as they enter the likelihood.
-    dim_of_item : (J,) dimension of each item.
+    dim_of_item : (J,) dimension of each item; the items of a dimension stand together.
     n_dims : D.
     answered : (N, D) True where a person answered an item of the dimension.
     packed : the answers as the compiled kernel takes them, None where there is none.
@@ -59,12 +58,10 @@ class EpForm:
 
 
 def ep_form(answers: Answers, dim_of_item: IntArray, n_dims: int, *, compiled: bool = True) -> EpForm:
-    """Prepare answers for passes; ``dim_of_item`` (J,). ``compiled=False`` keeps to NumPy."""
+    """Prepare answers for passes; ``dim_of_item`` (J,) rises. ``compiled=False`` keeps to NumPy."""
     seen = answers.x >= 0
     answered = np.stack([seen[:, dim_of_item == d].any(axis=1) for d in range(n_dims)], axis=1)
-    packed = None
-    if compiled and library() is not None:
-        packed = pack(answers.x, np.diff(answers.starts), dim_of_item, n_dims)
+    packed = pack_dimensions(answers.x, answers.starts, dim_of_item, n_dims) if compiled else None
     return EpForm(answers, dim_of_item, n_dims, answered, packed)
 
 
@@ -99,7 +96,6 @@ def ep_pass(
     sites: FloatArray,
     *,
     tol: float = TOL,
-    threads: int = 1,
 ) -> EpPass | None:
     """Return the marginal log-likelihood under EP with expected counts; None if a covariance is not proper.
 
@@ -115,7 +111,6 @@ def ep_pass(
     population : means (G, D) and covariances (G, D, D).
     sites : (2, N, D) a warm start; left at the fixed point. The start does not change the result beyond ``tol``.
     tol : largest change of a site in the last sweep, in posterior standard deviations.
-    threads : persons are divided among that many, where the compiled kernel is used.
     """
     world = populations(*population)
     if world is None:
@@ -125,15 +120,10 @@ def ep_pass(
     if form.packed is None:
         _add_reference(form, log_prob, nodes, world, sites, tol, sums, np.arange(len(a.x)))
     else:
-        persons = (form.answered, a.group, a.weight)
-        library_call = (tables(form.packed, log_prob, a.starts), nodes, sites, (tol, SWEEPS, threads))
-        kernel = library()
-        if kernel is None:
-            return None
-        done = run(kernel, form.packed, persons, world, *library_call)
-        sums.counts[:] += fold(form.packed, done.rows, a.starts, len(nodes))
-        sums.first[:] += done.first
-        sums.second[:] += done.second
+        done = run(
+            form.packed, (form.answered, a.group, a.weight), world, log_prob, nodes, sites, (tol, SWEEPS)
+        )
+        sums.counts[:], sums.first[:], sums.second[:] = done.counts, done.first, done.second
         sums.evidence[:], sums.status[:] = done.evidence, done.status
         failed = np.flatnonzero(done.status == FAILED)
         if len(failed):

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
+#define DISPATCH __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
-#define CLONES
+#define DISPATCH
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
@@ -22,7 +22,7 @@ typedef int64_t i8 __attribute__((vector_size(64)));
 
 enum { SETTLED = 0, UNSETTLED = 1, GUARDED = 2, FAILED = 3 };
 
-struct ep_task {
+typedef struct {
     int64_t first, last;        /* persons */
     int64_t n_dims, n_blocks;   /* latent dimensions; blocks of eight nodes */
     int64_t n_groups;           /* groups of items */
@@ -40,13 +40,13 @@ struct ep_task {
     const double *shift;        /* (P, D) precision times mean */
     const double *constant;     /* (P) 0.5 log|precision| - 0.5 mean' precision mean */
     const double *floor;        /* (P) smallest site precision of a guarded person */
-    double *tau, *nu;           /* (N, D) */
-    double *evidence;           /* (N) */
-    double *counts;             /* (rows, 8 B) */
+    double *tau, *nu;           /* (N, D) in and out */
+    double *evidence;           /* (N) out */
+    uint8_t *status;            /* (N) out */
+    double *counts;             /* (rows, 8 B) out, added to, as are the moments */
     double *first_moment;       /* (P, D) */
     double *second_moment;      /* (P, D, D) */
-    uint8_t *status;            /* (N) */
-};
+} EpTask;
 
 struct person {                 /* working space of one person */
     v8 *likelihood, *tilted;    /* (D, B) */
@@ -82,7 +82,7 @@ INLINE v8 exp8(v8 x) {
 }
 
 /* products of table rows on every dimension, kept away from underflow; 0 if a pattern has no probability anywhere */
-INLINE int likelihoods(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
+INLINE int likelihoods(const EpTask *t, int64_t nb, int64_t i, struct person *w) {
     const uint16_t *code = t->codes + i * t->n_groups;
     for (int64_t d = 0; d < t->n_dims; d++) {
         v8 *out = w->likelihood + d * nb;
@@ -106,7 +106,7 @@ INLINE int likelihoods(const struct ep_task *t, int64_t nb, int64_t i, struct pe
 }
 
 /* posterior covariance and mean from the sites, by Cholesky; 0 if the sites leave no proper posterior */
-INLINE int gather(const struct ep_task *t, const double *tau, const double *nu, int64_t p, struct person *w) {
+INLINE int gather(const EpTask *t, const double *tau, const double *nu, int64_t p, struct person *w) {
     const int64_t n = t->n_dims;
     const double *precision = t->precision + p * n * n, *shift = t->shift + p * n;
     double *c = w->chol, *v = w->v;
@@ -144,7 +144,7 @@ INLINE int gather(const struct ep_task *t, const double *tau, const double *nu, 
 
 /* moment matching on one dimension; returns the size of the proposed change in posterior standard deviations */
 INLINE double visit(
-    const struct ep_task *t, int64_t nb, int64_t i, int64_t d, double lowest, double damping, struct person *w) {
+    const EpTask *t, int64_t nb, int64_t i, int64_t d, double lowest, double damping, struct person *w) {
     const int64_t n = t->n_dims;
     const v8 *like = w->likelihood + d * nb, *nodes = (const v8 *)t->nodes;
     v8 *tilted = w->tilted + d * nb;
@@ -186,7 +186,7 @@ INLINE double visit(
 }
 
 /* sweep over the dimensions until no site moves; sites stay where they end, for a warm start of the next call */
-INLINE int settle(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
+INLINE int settle(const EpTask *t, int64_t nb, int64_t i, struct person *w) {
     const int64_t n = t->n_dims, p = t->population[i];
     double *tau = t->tau + i * n, *nu = t->nu + i * n, lowest = -HUGE_VAL, before = HUGE_VAL, damping = 1;
     int guarded = 0;
@@ -219,7 +219,7 @@ INLINE int settle(const struct ep_task *t, int64_t nb, int64_t i, struct person 
     return UNSETTLED;
 }
 
-INLINE void add_person(const struct ep_task *t, int64_t nb, int64_t i, struct person *w) {
+INLINE void add_person(const EpTask *t, int64_t nb, int64_t i, struct person *w) {
     const int64_t n = t->n_dims, p = t->population[i];
     const double *shift = t->shift + p * n, weight = t->weight[i];
     double fit = 0, parts = 0;
@@ -241,7 +241,7 @@ INLINE void add_person(const struct ep_task *t, int64_t nb, int64_t i, struct pe
     t->evidence[i] = t->constant[p] - 0.5 * w->log_det + 0.5 * fit + parts;
 }
 
-INLINE void persons(const struct ep_task *t, int64_t nb, struct person *w) {
+INLINE void persons(const EpTask *t, int64_t nb, struct person *w) {
     const int64_t n = t->n_dims;
     for (int64_t i = t->first; i < t->last; i++) {
         int status = likelihoods(t, nb, i, w) ? settle(t, nb, i, w) : FAILED;
@@ -255,7 +255,7 @@ INLINE void persons(const struct ep_task *t, int64_t nb, struct person *w) {
 }
 
 /* returns 0, or 1 if there is no memory for the working space */
-CLONES int ep_range(const struct ep_task *t) {
+DISPATCH int talentassess_ep(const EpTask *t) {
     const int64_t n = t->n_dims, nb = t->n_blocks, space = (2 * n * n + 4 * n + 7) / 8 + 2 * n * nb;
     v8 *memory = aligned_alloc(64, sizeof(v8) * space);
     if (!memory) return 1;

@@ -19,20 +19,19 @@ from talentassess.calibration.inputs import (
     group_labels,
     name_dimensions,
     name_models,
+    ties_across,
 )
-from talentassess.calibration.optimise import Path, Progress, maximise
+from talentassess.calibration.optimise import Progress, maximise, on_suited_grid
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
 from talentassess.calibration.standard_errors import covariance
+from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ModelError
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
 __all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
-
-
-GRID_ROUNDS = 5  # each lets the estimates move once more; two are usual where one is needed
 
 
 def _silent(progress: Progress) -> None:
@@ -52,12 +51,14 @@ def calibrate(
     tol: float = 1e-6,
     engine: str = "native",
     max_steps: int = 1000,
+    correlated: bool = False,
     progress: Callable[[Progress], None] = _silent,
 ) -> Calibration:
     """Fit item response models to answers by marginal maximum likelihood.
 
-    Every scale of ``responses`` (or every entry of ``dimensions``) becomes one latent dimension, calibrated on its own
-    items; correlations between dimensions are not estimated. The latent distribution is standard normal (logit metric,
+    Every scale of ``responses`` (or every entry of ``dimensions``) becomes one latent dimension. By default each is
+    calibrated on its own items and correlations between dimensions are not estimated; ``correlated=True`` calibrates
+    all of them at once with their correlations, integrating by expectation propagation. The latent distribution is standard normal (logit metric,
     no 1.7), except where the model fixes the slopes (rasch, pcm, rsm: variance estimated), for further groups
     (mean and variance estimated), and with anchors (mean and variance estimated).
 
@@ -74,6 +75,7 @@ def calibrate(
     tol : largest proposed change of any parameter at convergence, logits.
     engine : ``native``, or ``girth`` for the independent second estimator.
     max_steps : passes over the data at the most.
+    correlated : True estimates the correlations of the dimensions, which must be normal.
     progress : called after each step with a ``Progress``.
 
     Returns
@@ -104,6 +106,7 @@ def calibrate(
         se,
         tol,
         max_steps,
+        correlated,
     )
     parts = name_dimensions(responses, dimensions)
     if engine == "girth":
@@ -114,8 +117,15 @@ def calibrate(
     if engine != "native":
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     check_constraints(settings, responses, parts)
-    problems = _problems(responses, parts, settings)
+    across = ties_across(settings.constraints, parts)
+    problems = _problems(responses, parts, replace(settings, constraints=_within(settings.constraints, across)))
+    if correlated:
+        return calibrate_together(responses, problems, settings, across, progress)
     return join_fits(responses, _fit_all(problems, settings, progress), settings)
+
+
+def _within(constraints: Sequence[Constraint], across: Sequence[Constraint]) -> tuple[Constraint, ...]:
+    return tuple(c for c in constraints if c not in across)
 
 
 def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:
@@ -155,27 +165,9 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
         path = maximise(
             problem, tol=settings.tol, max_steps=1 if stopped else settings.max_steps, report=progress, dimension=name
         )
-        path = replace(path, status=Status.INTERRUPTED) if stopped else _on_suited_grid(path, settings, progress, name)
+        path = replace(path, status=Status.INTERRUPTED) if stopped else on_suited_grid(path, settings, progress, name)
         fits.append(_finish(name, path, settings))
     return fits
-
-
-def _on_suited_grid(path: Path, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
-    """Go on from the estimates on a wider or finer grid as long as they ask for one."""
-    for _ in range(GRID_ROUNDS):
-        better = path.problem.structure.suited(path.last.blocks, path.last.latent)
-        if better is None or path.status is Status.INTERRUPTED:
-            break
-        again = maximise(
-            replace(path.problem, structure=better),
-            tol=settings.tol,
-            max_steps=settings.max_steps,
-            report=progress,
-            dimension=name,
-            start=path.last.free,
-        )
-        path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
-    return path
 
 
 def _finish(name: str, path: Path, settings: Settings) -> Fit:

@@ -37,7 +37,7 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
     for d, fit in enumerate(fits):
         positions = np.array([responses.item_ids.index(item) for item in fit.problem.responses.item_ids])
         blocks += [replace(b, items=positions[b.items], dims=(d,)) for b in fit.path.last.blocks]
-        par_cov += _item_covariances(fit)
+        par_cov += item_covariances(fit)
     return Calibration(
         item_ids=responses.item_ids,
         n_cat=responses.n_cat,
@@ -73,7 +73,7 @@ def _free(fits: list[Fit]) -> FreeParameters:
     return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]))
 
 
-def _item_covariances(fit: Fit) -> list[FloatArray]:
+def item_covariances(fit: Fit) -> list[FloatArray]:
     """Return one (Jb, P, P) covariance array per block: the linear map carries the free values' covariance over."""
     tie = fit.problem.tie
     matrix = tie.matrix.toarray()

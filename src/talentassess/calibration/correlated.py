@@ -49,7 +49,7 @@ class CorrelatedNormal:
     dimensions, groups : labels; the first group is the reference.
     free_mean, free_sd : (G, D) which means and standard deviations are estimated.
     nodes : (Q,) quadrature nodes common to all dimensions, logits.
-    first_roots : (D (D - 1) / 2,) starting values of the correlations' roots.
+    start : (L,) starting values.
     sites : (2, N, D) where the last pass ended: a warm start that never changes a result beyond the tolerance.
     """
 
@@ -59,7 +59,7 @@ class CorrelatedNormal:
     free_mean: BoolArray
     free_sd: BoolArray
     nodes: FloatArray
-    first_roots: FloatArray
+    start: FloatArray
     sites: FloatArray
 
     @property
@@ -85,15 +85,14 @@ class CorrelatedNormal:
         return (*means, *sds, *(f"{together} {pair} [{g}]" for g in self.groups for pair in pairs))
 
     @property
-    def start(self) -> FloatArray:
-        """Zero means, unit variances, and the correlations that sum scores suggest."""
-        n_plain = int(self.free_mean.sum() + self.free_sd.sum())
-        return np.concatenate([np.zeros(n_plain), np.tile(self.first_roots, len(self.groups))])
+    def n_roots(self) -> int:
+        """Number of correlations of one group."""
+        return self.n_dims * (self.n_dims - 1) // 2
 
     @property
     def upper(self) -> FloatArray:
         """Mean up to 10 logits, standard deviation up to 12, roots up to ``STEEPEST``."""
-        n_roots = len(self.first_roots) * len(self.groups)
+        n_roots = self.n_roots * len(self.groups)
         counts = (int(self.free_mean.sum()), int(self.free_sd.sum()), n_roots)
         return np.repeat([10.0, 2.5, STEEPEST], counts)
 
@@ -119,7 +118,7 @@ class CorrelatedNormal:
     def design(self, latent: FloatArray) -> Design:
         """Return the population and its derivatives at the latent values (L,)."""
         n_groups, n_dims = self.free_mean.shape
-        n_mean, n_sd, n_roots = int(self.free_mean.sum()), int(self.free_sd.sum()), len(self.first_roots)
+        n_mean, n_sd, n_roots = int(self.free_mean.sum()), int(self.free_sd.sum()), self.n_roots
         mean, log_sd = np.zeros((n_groups, n_dims)), np.zeros((n_groups, n_dims))
         mean[self.free_mean], log_sd[self.free_sd] = latent[:n_mean], latent[n_mean : n_mean + n_sd]
         d_mean, d_cov = np.zeros((*mean.shape, len(latent))), np.zeros((*mean.shape, n_dims, len(latent)))
@@ -146,7 +145,7 @@ class CorrelatedNormal:
 
         Their order is that of ``shown_names``.
         """
-        n_mean, n_sd, n_roots = int(self.free_mean.sum()), int(self.free_sd.sum()), len(self.first_roots)
+        n_mean, n_sd, n_roots = int(self.free_mean.sum()), int(self.free_sd.sum()), self.n_roots
         values, slopes = latent.copy(), np.eye(len(latent))
         sds = slice(n_mean, n_mean + n_sd)
         values[sds] = np.exp(latent[sds])

@@ -75,7 +75,7 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, correlated : as in ``calibrate``.
     """
 
     models: Mapping[str, str]
@@ -86,6 +86,7 @@ class Settings:
     se: str | None = "oakes"
     tol: float = 1e-6
     max_steps: int = 1000
+    correlated: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
@@ -110,6 +111,8 @@ class Settings:
             "tol": f"{self.tol:g}",
             "max_steps": str(self.max_steps),
         }
+        if self.correlated:
+            options["correlated"] = "yes"
         if self.labels is not None:
             options["groups"] = ", ".join(dict.fromkeys(self.labels))
         if self.anchors is not None:
@@ -137,7 +140,8 @@ def check_constraints(settings: Settings, responses: Responses, dimensions: Mapp
             raise ModelError(
                 f"No item has a parameter '{constraint.param}' to constrain; there are: {', '.join(known)}."
             )
-        _check_constraint(constraint, declared[meant[0]][constraint.param], dimensions)
+        apart = {} if settings.correlated else dimensions
+        _check_constraint(constraint, declared[meant[0]][constraint.param], apart)
     unknown = sorted(set(settings.priors or {}) - set(known))
     if unknown:
         raise ModelError(
@@ -155,8 +159,17 @@ def _check_constraint(constraint: Constraint, param: Param, dimensions: Mapping[
     if isinstance(constraint, Equal) and len(touched) > 1:
         raise ModelError(
             f"Equal('{param.name}') ties items of the dimensions {' and '.join(touched)}, which are calibrated one by "
-            "one. Tie within a dimension, or fix the value in both."
+            "one. Tie within a dimension, fix the value in both, or calibrate them together with correlated=True."
         )
+
+
+def ties_across(constraints: Sequence[Constraint], dimensions: Mapping[str, Sequence[str]]) -> tuple[Equal, ...]:
+    """Return the ties between named items of different dimensions."""
+    return tuple(
+        c
+        for c in constraints
+        if isinstance(c, Equal) and sum(bool(set(items) & set(c.items or ())) for items in dimensions.values()) > 1
+    )
 
 
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:

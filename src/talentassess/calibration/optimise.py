@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse.linalg import splu
 
+from talentassess.calibration.inputs import Settings
 from talentassess.calibration.objective import Evaluation, evaluate, information
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import BoolArray, FloatArray
@@ -17,6 +18,7 @@ from talentassess.core.status import Status
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
 LONGEST_STEP = 1.5  # logits per parameter and step: keeps early steps inside the region where the model is smooth
 ROUNDING = 1e-11  # expected gain, relative to the objective, that rounding hides: the search cannot see it
+GRID_ROUNDS = 5  # each lets the estimates move once more; two are usual where one is needed
 REFRESH = 4  # steps after which the preconditioner has settled
 
 
@@ -86,6 +88,24 @@ def maximise(
     if status is Status.CONVERGED and stuck.any():
         status = Status.AT_BOUND
     return Path(problem, state.at, status, tuple(state.trace), state.n_steps, stuck)
+
+
+def on_suited_grid(path: Path, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
+    """Go on from the estimates on a wider or finer grid as long as they ask for one."""
+    for _ in range(GRID_ROUNDS):
+        better = path.problem.structure.suited(path.last.blocks, path.last.latent)
+        if better is None or path.status is Status.INTERRUPTED:
+            break
+        again = maximise(
+            replace(path.problem, structure=better),
+            tol=settings.tol,
+            max_steps=settings.max_steps,
+            report=progress,
+            dimension=name,
+            start=path.last.free,
+        )
+        path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
+    return path
 
 
 def _iterate(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from talentassess.calibration.structures import PersonScores
-from talentassess.core.arrays import BoolArray, FloatArray
+from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.derived import item_information
 from talentassess.core.ep import EpForm, ep_pass, ep_posteriors
 from talentassess.core.likelihood import EStep, ItemBlock
@@ -184,10 +184,7 @@ class CorrelatedNormal:
         a, design = self.form.answers, self.design(latent)
         passes = ep_posteriors(self.form, log_prob, self.nodes, (design.mean, design.cov), self.sites)
         for rows, persons in passes:
-            second = persons.v + persons.m[:, :, None] * persons.m[:, None, :]
-            scores = np.empty((len(persons.m), len(latent)))
-            for i, g in enumerate(a.group[rows]):
-                scores[i] = _normal_gradient(design, int(g), 1.0, persons.m[i], second[i])
+            scores = person_gradients(design, a.group[rows], persons.m, persons.v)
             yield PersonScores(a.x[rows], a.weight[rows], a.weight_sq[rows], tuple(persons.tilted), scores)
 
     def suited(self, blocks: Sequence[ItemBlock], latent: FloatArray) -> CorrelatedNormal | None:
@@ -222,6 +219,21 @@ def _normal_gradient(design: Design, g: int, n: float, first: FloatArray, second
     by_cov = precision @ scatter @ precision / 2
     gradient: FloatArray = precision @ off @ design.d_mean[g] + np.einsum("ab,abl->l", by_cov, design.d_cov[g])
     return gradient
+
+
+def person_gradients(design: Design, group: IntArray, mean: FloatArray, cov: FloatArray) -> FloatArray:
+    """Return (n, L) expected latent scores of persons with posterior means (n, D) and covariances (n, D, D)."""
+    precision = np.linalg.inv(design.cov)
+    off = mean - design.mean[group]
+    scatter = cov + off[:, :, None] * off[:, None, :] - design.cov[group]
+    by_cov = (precision[group] @ scatter @ precision[group] / 2).reshape(len(mean), -1)
+    by_mean = np.einsum("nde,ne->nd", precision[group], off)
+    out = np.empty((len(mean), design.d_mean.shape[2]))
+    for g in np.unique(group):
+        rows = group == g
+        out[rows] = by_mean[rows] @ design.d_mean[g]
+        out[rows] += by_cov[rows] @ design.d_cov[g].reshape(by_cov.shape[1], -1)
+    return out
 
 
 def _correlations(roots: FloatArray, n_dims: int) -> tuple[FloatArray, FloatArray]:

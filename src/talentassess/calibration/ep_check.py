@@ -11,6 +11,7 @@ from talentassess.core.ep import ep_posteriors, evidence_error
 from talentassess.core.likelihood import stack_log_prob
 from talentassess.core.status import Finding, Severity
 
+SAMPLE = 500  # persons
 COARSE = 1e-3  # of a person's log evidence on average: a likelihood ratio of 1,000 persons is off by a unit
 
 

@@ -40,7 +40,7 @@ def score_moments(problem: Problem, at: Evaluation, structure: NormalGroups) -> 
     cut where further terms no longer count.
     """
     log_prob = stack_log_prob(at.blocks, structure.theta, problem.starts)
-    slopes = [_by_node(block, structure.theta) for block in at.blocks]
+    slopes = [by_node(block, structure.theta) for block in at.blocks]
     by_latent = structure.d_log_prior(at.latent)
     a, size = structure.answers, len(at.free)
     spread, crossprod, meat = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
@@ -50,7 +50,7 @@ def score_moments(problem: Problem, at: Evaluation, structure: NormalGroups) -> 
             part = slice(first, first + PERSONS)
             rows = slice(chunk.start + first, min(chunk.start + first + PERSONS, chunk.stop))
             w, small = a.weight[rows, None], 0
-            for r, weights in enumerate(_orthonormal(posterior[part], structure.nodes)):
+            for r, weights in enumerate(orthonormal(posterior[part], structure.nodes)):
                 by_items = item_scores(problem, a.x[rows], slopes, [weights] * len(slopes))
                 latent = np.einsum("nq,nql->nl", weights, by_latent[a.group[rows]]) if by_latent.shape[2] else None
                 score = by_items if latent is None else np.concatenate([by_items, latent], axis=1)
@@ -70,7 +70,7 @@ def cross_products(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
     """Return sum w E_i[s] E_i[s]' and sum w^2 E_i[s] E_i[s]', each (F, F), for any structure."""
     structure = problem.structure
     log_prob = stack_log_prob(at.blocks, structure.theta, problem.starts)
-    slopes = [_by_node(block, structure.theta) for block in at.blocks]
+    slopes = [by_node(block, structure.theta) for block in at.blocks]
     size = len(at.free)
     crossprod, meat = np.zeros((size, size)), np.zeros((size, size))
     for persons in structure.person_scores(log_prob, at.latent):
@@ -85,7 +85,14 @@ def cross_products(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
 def item_scores(
     problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
 ) -> FloatArray:
-    """Return (n, F_items): sum over nodes of weights times the derivative of each person's log P.
+    """Return (n, F_items): sum over nodes of weights times the derivative of each person's log P; see below."""
+    return np.asarray(entry_scores(problem, x, slopes, weights) @ problem.tie.matrix)
+
+
+def entry_scores(
+    problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
+) -> FloatArray:
+    """Return (n, T): as ``item_scores``, by the stacked parameters before any tie.
 
     Parameters
     ----------
@@ -100,15 +107,17 @@ def item_scores(
         codes = x[:, block.items]
         picked = np.take_along_axis(expected, np.maximum(codes, 0)[:, :, None, None].astype(np.int64), axis=2)[:, :, 0]
         parts.append(np.where(codes[..., None] >= 0, picked, 0.0).reshape(len(x), -1))
-    return np.asarray(np.concatenate(parts, axis=1) @ problem.tie.matrix)
+    stacked: FloatArray = np.concatenate(parts, axis=1)
+    return stacked
 
 
-def _by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
+def by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
+    """Return (Q, Jb * K * P) derivatives of log P at the nodes theta (Q, D)."""
     slope = block.d_par(theta)
     return slope.reshape(len(slope), -1)
 
 
-def _orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray]:
+def orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray]:
     """Yield posterior (n, Q) times the orthonormal polynomials of degree 0, 1, 2, ... under it.
 
     Stieltjes' three-term recurrence (Gautschi 2004, section 2.2) on the nodes (Q,), for all persons at once.

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from talentassess.calibration.correlated import CorrelatedNormal
+from talentassess.calibration.curvature import approximate_information
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.objective import Evaluation, evaluate, information
 from talentassess.calibration.problem import Problem
@@ -182,11 +185,10 @@ def _remember(problem: Problem, state: _State, found: Evaluation, stuck: BoolArr
 
 
 def _solver(problem: Problem, at: Evaluation) -> Callable[[FloatArray], FloatArray]:
-    matrix = information(problem, at)
+    several = isinstance(problem.structure, CorrelatedNormal)
+    matrix = approximate_information(problem, at) if several else information(problem, at)
     ridge = 1e-8 * max(float(matrix.diagonal().max(initial=0.0)), 1e-8)
-    for k in range(matrix.shape[0]):
-        matrix[k, k] += ridge
-    factor = splu(matrix.tocsc())
+    factor = splu(sparse.csc_array(matrix + ridge * sparse.eye_array(matrix.shape[0])))
     return lambda v: np.asarray(factor.solve(v), dtype=np.float64)
 
 

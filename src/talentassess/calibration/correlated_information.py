@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from talentassess.calibration.correlated import CorrelatedNormal, Design, latent_gradient, person_gradients
-from talentassess.calibration.missing_information import ENOUGH, by_node, entry_scores, orthonormal
+from talentassess.calibration.missing_information import by_node, entry_scores, orthonormal
 from talentassess.calibration.objective import Evaluation
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.ep import ep_posteriors
 from talentassess.core.likelihood import stack_log_prob
 
+ENOUGH = 1e-5  # share of the information that a further polynomial must add: errors of SEs stay below 1e-5 of them
 PERSONS = 512  # at a time: their scores and latent derivatives stay within some tens of MB
 
 

@@ -66,6 +66,13 @@ def ep_form(answers: Answers, dim_of_item: IntArray, n_dims: int, *, compiled: b
     return EpForm(answers, dim_of_item, n_dims, answered, packed)
 
 
+def some_persons(form: EpForm, rows: IntArray) -> EpForm:
+    """Return a form of these rows (n,) only, for NumPy."""
+    a = form.answers
+    part = Answers(a.x[rows], a.group[rows], a.weight[rows], a.weight_sq[rows], a.starts)
+    return EpForm(part, form.dim_of_item, form.n_dims, form.answered[rows], None)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class EpPass:
     """Sufficient statistics of one pass over the persons.

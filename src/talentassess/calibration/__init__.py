@@ -21,7 +21,7 @@ from talentassess.calibration.inputs import (
     name_models,
     ties_across,
 )
-from talentassess.calibration.optimise import Progress, maximise, on_suited_grid
+from talentassess.calibration.optimise import Path, Progress, maximise, on_suited_grid
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
 from talentassess.calibration.standard_errors import covariance
@@ -58,9 +58,9 @@ def calibrate(
 
     Every scale of ``responses`` (or every entry of ``dimensions``) becomes one latent dimension. By default each is
     calibrated on its own items and correlations between dimensions are not estimated; ``correlated=True`` calibrates
-    all of them at once with their correlations, integrating by expectation propagation. The latent distribution is standard normal (logit metric,
-    no 1.7), except where the model fixes the slopes (rasch, pcm, rsm: variance estimated), for further groups
-    (mean and variance estimated), and with anchors (mean and variance estimated).
+    all of them at once with their correlations, integrating by expectation propagation. The latent distribution is
+    standard normal (logit metric, no 1.7), except where the model fixes the slopes (rasch, pcm, rsm: variance
+    estimated), for further groups (mean and variance estimated), and with anchors (mean and variance estimated).
 
     Parameters
     ----------

@@ -9,14 +9,13 @@ import numpy as np
 
 from talentassess.calibration.structures import PersonScores
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
-from talentassess.core.derived import item_information
+from talentassess.core.derived import joint_grid
 from talentassess.core.ep import EpForm, ep_pass, ep_posteriors
 from talentassess.core.likelihood import EStep, ItemBlock
-from talentassess.core.quadrature import LIMIT, NODES, grid, normal_log_weights
+from talentassess.core.quadrature import grid, normal_log_weights
 
 TOL = 1e-7  # of a site within the optimiser, posterior standard deviations: the log evidence errs by its square
 STEEPEST = 10.0  # bound of a correlation's root: two dimensions alone may correlate up to .995
-FINEST = 3  # halvings of the usual spacing at the most
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -190,7 +189,7 @@ class CorrelatedNormal:
     def suited(self, blocks: Sequence[ItemBlock], latent: FloatArray) -> CorrelatedNormal | None:
         """Return the structure on the nodes that suit these items and latent values (L,); None if it is on them."""
         mean, cov = self.moments(latent)
-        nodes = _suited_grid(blocks, mean, cov)
+        nodes = joint_grid(blocks, mean, cov)
         return None if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
 
     def finer(self) -> CorrelatedNormal:
@@ -263,22 +262,3 @@ def correlation_roots(correlation: FloatArray) -> FloatArray:
     factor = np.linalg.cholesky(correlation)
     roots: FloatArray = (factor / np.diag(factor)[:, None])[np.tril_indices(len(correlation), -1)]
     return roots
-
-
-def _suited_grid(blocks: Sequence[ItemBlock], mean: FloatArray, cov: FloatArray) -> FloatArray:
-    """Return (Q,) nodes wide and fine enough for every dimension; as ``core.derived.suited_grid`` for one of them.
-
-    A dimension's posterior can be as narrow as its own items and all other dimensions together make it.
-    """
-    sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
-    limit = LIMIT if np.max(np.abs(mean) + 4 * sd) <= LIMIT else float(np.ceil(np.max(np.abs(mean) + 6 * sd)))
-    probe = np.linspace(-limit, limit, 121)[:, None]
-    known = np.zeros(mean.shape[1])
-    for d in range(mean.shape[1]):
-        own = [replace(block, dims=(0,)) for block in blocks if block.dims == (d,)]
-        known[d] = np.max(sum(item_information(block, probe).sum(axis=1) for block in own))
-    from_others = np.max(np.diagonal(np.linalg.inv(cov), axis1=1, axis2=2), axis=0)
-    narrowest = 1 / np.sqrt(np.max(known + from_others))
-    spacing = 2 * LIMIT / (NODES - 1)
-    halvings = int(np.clip(np.ceil(np.log2(spacing / (1.25 * narrowest))), 0, FINEST))
-    return grid(round(2 * limit / spacing * 2**halvings) + 1, limit)

@@ -96,6 +96,7 @@ class _Sums:
 
     @classmethod
     def empty(cls, problem: Problem, structure: CorrelatedNormal, design: Design) -> _Sums:
+        """Return zeros."""
         n_entries, n_latent = problem.tie.matrix.shape[0], design.d_mean.shape[2]
         size = problem.tie.n_free + n_latent
         dim = np.repeat([block.dims[0] for block in problem.blocks], [block.par.size for block in problem.blocks])
@@ -112,7 +113,7 @@ class _Sums:
         posterior: tuple[FloatArray, FloatArray, list[FloatArray]],
         slopes: list[FloatArray],
     ) -> None:
-        """Add some persons with posterior means (n, D), covariances (n, D, D) and tilted weights (n, Q) per dimension."""
+        """Add some persons: posterior means (n, D), covariances (n, D, D), tilted weights (n, Q) per dimension."""
         a = self.structure.form.answers
         mean, cov, _ = posterior
         w, group = a.weight[rows], a.group[rows]

@@ -21,7 +21,7 @@ from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
-from talentassess.core.status import Finding, Status
+from talentassess.core.status import Status
 
 ROUGH, ROUGH_STEPS = 0.02, 30  # tolerance and passes of the dimensions' own fits that give the starting values
 

@@ -1,4 +1,4 @@
-"""Expectation propagation: several correlated dimensions, every item measuring one of them, at the cost of D single ones.
+"""Expectation propagation: D correlated dimensions, every item measuring one of them, at the cost of D single ones.
 
 The likelihood of a person's answers is a product over dimensions, L_1(theta_1) ... L_D(theta_D), under a correlated
 normal population. Each factor is replaced by a Gaussian site exp(-tau theta^2 / 2 + nu theta) such that the posterior
@@ -128,15 +128,13 @@ def ep_pass(
     if form.packed is None:
         _add_reference(form, log_prob, nodes, world, sites, tol, sums, np.arange(len(a.x)))
     else:
-        done = run(
-            form.packed, (form.answered, a.group, a.weight), world, log_prob, nodes, sites, (tol, SWEEPS)
-        )
+        done = run(form.packed, (form.answered, a.group, a.weight), world, log_prob, nodes, sites, (tol, SWEEPS))
         sums.counts[:], sums.first[:], sums.second[:] = done.counts, done.first, done.second
         sums.evidence[:], sums.status[:] = done.evidence, done.status
         failed = np.flatnonzero(done.status == FAILED)
         if len(failed):
             _add_reference(form, log_prob, nodes, world, sites, tol, sums, failed)
-    mass = np.bincount(a.group, a.weight, minlength=len(world.constant))
+    mass = a.group_sizes(len(world.constant))
     return EpPass(
         float(a.weight @ sums.evidence), sums.evidence, sums.counts, mass, sums.first, sums.second,
         int(np.sum(sums.status == UNSETTLED)), int(np.sum(sums.status == GUARDED)),
@@ -155,9 +153,10 @@ class _Sums:
 
     @classmethod
     def empty(cls, form: EpForm, n_groups: int, log_prob: FloatArray) -> _Sums:
+        """Return zeros."""
         n, d = len(form.answers.x), form.n_dims
-        shapes = (n, log_prob.shape, (n_groups, d), (n_groups, d, d))
-        return cls(*(np.zeros(shape) for shape in shapes), np.zeros(n, dtype=np.int64))
+        first, second = np.zeros((n_groups, d)), np.zeros((n_groups, d, d))
+        return cls(np.zeros(n), np.zeros_like(log_prob), first, second, np.zeros(n, dtype=np.int64))
 
 
 def _add_reference(
@@ -213,6 +212,16 @@ def ep_posteriors(
             settle(persons, nodes, TOL, SWEEPS)
             sites[0, rows], sites[1, rows] = persons.tau, persons.nu
             yield slice(first, first + len(rows)), persons
+
+
+def gaussian_posteriors(
+    sites: FloatArray, group: IntArray, population: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Return posterior means (N, D) and covariances (N, D, D) that sites (2, N, D) give persons of groups (N,)."""
+    precision = np.linalg.inv(population[1])
+    shift = np.einsum("gde,ge->gd", precision, population[0])
+    cov = np.linalg.inv(precision[group] + sites[0][:, :, None] * np.eye(sites.shape[2]))
+    return np.einsum("nde,ne->nd", cov, shift[group] + sites[1]), (cov + cov.transpose(0, 2, 1)) / 2
 
 
 def evidence_error(persons: Settling, nodes: FloatArray) -> FloatArray:

@@ -42,7 +42,8 @@ def populations(mean: FloatArray, cov: FloatArray) -> Populations | None:
     precision = (precision + precision.transpose(0, 2, 1)) / 2
     shift = np.einsum("gde,ge->gd", precision, mean)
     constant = -0.5 * np.log(values).sum(axis=1) - 0.5 * np.einsum("gd,gd->g", shift, mean)
-    return Populations(precision, shift, constant, -GUARD / values[:, -1])
+    floor = np.asarray(-GUARD / values[:, -1], dtype=np.float64)
+    return Populations(precision, shift, constant, floor)
 
 
 @dataclass(slots=True)
@@ -140,9 +141,9 @@ def visit(persons: Settling, nodes: FloatArray, rows: IntArray, d: int) -> Float
     cavity = 1 / variance - tau
     proper = cavity * variance > PROPER
     if not proper.all():
-        change = np.full(len(rows), np.inf)
-        change[proper] = visit(persons, nodes, rows[proper], d)
-        return change
+        partly = np.full(len(rows), np.inf)
+        partly[proper] = visit(persons, nodes, rows[proper], d)
+        return partly
     middle = (mean / variance - nu) / cavity
     weights = p.log_like[d][rows] - 0.5 * cavity[:, None] * (nodes - middle[:, None]) ** 2
     top = weights.max(axis=1)

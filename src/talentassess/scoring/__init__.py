@@ -14,6 +14,7 @@ from talentassess.core.responses import MISSING, Responses
 from talentassess.core.scores import Scores
 from talentassess.core.status import Status
 from talentassess.scoring.bayes import expected_a_posteriori
+from talentassess.scoring.correlated import JOINT, is_correlated, joint_posterior
 from talentassess.scoring.form import Form, dimension_form
 from talentassess.scoring.modes import solve_modes
 from talentassess.scoring.sumscore import SumScoreTable, sum_score_eap, sum_score_table
@@ -36,7 +37,10 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
 
     Returns
     -------
-    Scores in logits of the latent metric; ``cov`` is diagonal, because dimensions are calibrated one by one. The
+    Scores in logits of the latent metric. Where the calibration knows how its dimensions correlate
+    (``calibrate(..., correlated=True)``), ``eap`` and ``map`` use all answers for every dimension, and ``cov`` is the
+    full posterior covariance; a dimension without answers of its own is predicted from the others and has the status
+    ``NO_ANSWERS``. ``ml``, ``wle`` and ``sum-eap`` always go dimension by dimension, with a diagonal ``cov``. The
     standard errors do not include the item parameters' own uncertainty.
 
     Raises
@@ -66,12 +70,16 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
     columns = [_score_dimension(form, aligned, group, method) for form in forms]
     theta = np.column_stack([column[0] for column in columns])
     variance = np.column_stack([column[1] for column in columns])
+    cov = _diagonal(variance)
+    if method in JOINT and is_correlated(calibration):
+        theta, cov = joint_posterior(calibration, aligned.x, group, method)
+        variance = np.diagonal(cov, axis1=1, axis2=2)
     n_answered = np.column_stack([column[2] for column in columns])
     return Scores(
         person_ids=responses.person_ids,
         dimensions=calibration.dimensions,
         theta=theta,
-        cov=_diagonal(variance),
+        cov=cov,
         method=method,
         metric="logit",
         status=_statuses(theta, n_answered, calibration.status),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from talentassess.calibration.assemble import Fit, join_fits
-from talentassess.calibration.audit import audit_after, audit_before, check_estimable, count_parameters
+from talentassess.calibration.audit import audit_after, audit_before, count_parameters
 from talentassess.calibration.constraints import Constraint, Equal, Fixed
 from talentassess.calibration.inputs import (
     Settings,
@@ -126,9 +126,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
         held = check_anchors(anchors, responses, settings.models)
     problems = {}
     for name, items in parts.items():
-        part = responses.select(items)
-        check_estimable(part, held)
-        anchored = anchors is not None and any(item in held for item in items)
+        part = responses if tuple(items) == responses.item_ids else responses.select(items)
         constraints = concerning(settings.constraints, items)
         if anchors is not None:
             constraints += anchor_constraints(anchors, part, settings.models)
@@ -136,7 +134,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
             part,
             settings.models,
             groups=settings.labels,
-            anchored=anchored,
+            held=[item for item in items if item in held],
             constraints=constraints,
             priors=settings.priors,
         )

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.linalg import splu
 
-from talentassess.calibration.objective import Evaluation, evaluate, information
+from talentassess.calibration.objective import Evaluation, evaluate
+from talentassess.calibration.preconditioner import precondition
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import CalibrationError
@@ -77,7 +77,7 @@ def maximise(
             f"'{dimension}': the starting values give no finite likelihood. If parameters are fixed or tied, they put "
             "others out of order (a graded item's intercepts must fall): fix or tie all intercepts of an item, or none."
         )
-    state = _State(first, _solver(problem, first), [], [first.value])
+    state = _State(first, precondition(problem, first), [], [first.value])
     try:
         status = _iterate(problem, state, (lower, upper), tol, max_steps, lambda s: report(_progress(dimension, s)))
     except KeyboardInterrupt:
@@ -158,16 +158,7 @@ def _remember(problem: Problem, state: _State, found: Evaluation, stuck: BoolArr
     state.at = found
     state.trace.append(found.value)
     if len(state.trace) <= REFRESH:
-        state.solve = _solver(problem, found)
-
-
-def _solver(problem: Problem, at: Evaluation) -> Callable[[FloatArray], FloatArray]:
-    matrix = information(problem, at)
-    ridge = 1e-8 * max(float(matrix.diagonal().max(initial=0.0)), 1e-8)
-    for k in range(matrix.shape[0]):
-        matrix[k, k] += ridge
-    factor = splu(matrix.tocsc())
-    return lambda v: np.asarray(factor.solve(v), dtype=np.float64)
+        state.solve = precondition(problem, found)
 
 
 def _bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:

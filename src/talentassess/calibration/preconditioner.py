@@ -55,12 +55,13 @@ def _information(problem: Problem, at: Evaluation) -> tuple[list[FloatArray], Fl
     for block in at.blocks:
         answered = counts[block_rows(block, problem.starts)].sum(axis=1)  # (Jb, Q)
         probability, slope = np.exp(block.log_prob(theta)), block.d_par(theta)
-        weighted = slope * probability[..., None]
-        complete.append(np.einsum("qjkp,qjkr,jq->jpr", weighted, slope, answered))
+        root = np.sqrt(probability * answered.T[:, :, None])
+        squares = (slope * root[..., None]).transpose(1, 3, 2, 0).reshape(*slope.shape[1:4:2], -1)
+        complete.append(squares @ squares.transpose(0, 2, 1))
         if len(block.dims) == 1 and len(seen) == len(theta):
             by_theta = block.d_theta(theta)[..., 0]
             share = answered / np.maximum(seen, 1e-300)
-            cross.append(np.einsum("qjkp,qjk,jq->jpq", weighted, by_theta, share))
+            cross.append(np.einsum("qjkp,qjk->jpq", slope, probability * by_theta) * share[:, None, :])
             by_node[block.dims[0]] += np.einsum("qjk,qjk,qjk,jq->q", probability, by_theta, by_theta, share)
     lost = problem.structure.lost(at.step, at.latent, by_node) if len(cross) == len(at.blocks) else None
     if lost is None:

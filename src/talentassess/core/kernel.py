@@ -336,7 +336,7 @@ def aligned(shape: tuple[int, ...]) -> FloatArray:
 
 
 def zeros(shape: tuple[int, ...]) -> FloatArray:
-    """Return an array of zeros of shape ``(...)`` on a 64-byte boundary."""
+    """Return an array of zeros of any shape on a 64-byte boundary."""
     out = aligned(shape)
     out[:] = 0.0
     return out

@@ -110,7 +110,7 @@ class Structure(Protocol):
         ...
 
     def sample(self, n: int) -> Structure | None:
-        """Return the structure for an even sample of about n persons; None if there are not twice as many."""
+        """Return the structure for an even sample of about n persons; None if there are not four times as many."""
         ...
 
     def finer(self) -> Structure:
@@ -240,8 +240,8 @@ class NormalGroups:
         return None if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
 
     def sample(self, n: int) -> NormalGroups | None:
-        """Return the structure for an even sample of about n persons; None if there are not twice as many."""
-        return replace(self, answers=self.answers.sample(n)) if len(self.answers.x) > 2 * n else None
+        """Return the structure for an even sample of about n persons; None if there are not four times as many."""
+        return replace(self, answers=self.answers.sample(n)) if len(self.answers.x) > 4 * n else None
 
     def finer(self) -> NormalGroups:
         """Return the same structure on a grid twice as fine and one third wider, for checking the quadrature."""

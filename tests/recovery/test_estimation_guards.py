@@ -128,7 +128,7 @@ def test_an_unused_category_keeps_its_standard_errors_in_large_samples():
     fitted = calibrate(holed, "graded")
     assert fitted.status is Status.CONVERGED
     models = dict.fromkeys(holed.item_ids, "graded")
-    problem = build_problem(holed, models, groups=None, anchored=False, constraints=(), priors=None)
+    problem = build_problem(holed, models, groups=None, constraints=(), priors=None)
     step, size = 2e-6, len(fitted.free.values)
     rows = [
         (evaluate(problem, fitted.free.values + e).gradient - evaluate(problem, fitted.free.values - e).gradient)
@@ -165,7 +165,7 @@ def test_lognormal_prior_errors_are_those_of_the_posterior_mode():
     fitted = calibrate(answers, "2pl", priors={"slope": LogNormalPrior(0.0, 0.3)})
     priors = {"slope": LogNormalPrior(0.0, 0.3)}
     models = dict.fromkeys(answers.item_ids, "2pl")
-    problem = build_problem(answers, models, groups=None, anchored=False, constraints=(), priors=priors)
+    problem = build_problem(answers, models, groups=None, constraints=(), priors=priors)
     step, size = 1e-4, len(fitted.free.values)
     hessian = np.array(
         [
@@ -323,9 +323,7 @@ def test_infinite_errors_stay_off_the_other_dimensions():
 
 def test_the_grid_of_the_calibration_is_the_usual_one_where_it_suits():
     answers = counted("lsat6.csv")
-    problem = build_problem(
-        answers, dict.fromkeys(answers.item_ids, "2pl"), groups=None, anchored=False, constraints=(), priors=None
-    )
+    problem = build_problem(answers, dict.fromkeys(answers.item_ids, "2pl"), groups=None, constraints=(), priors=None)
     np.testing.assert_array_equal(problem.structure.nodes, grid())
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from talentassess.calibration.assemble import Fit, join_fits
-from talentassess.calibration.audit import audit_after, audit_before, check_estimable, count_parameters
+from talentassess.calibration.audit import audit_after, audit_before, count_parameters
 from talentassess.calibration.constraints import Constraint, Equal, Fixed
 from talentassess.calibration.inputs import (
     Settings,
@@ -21,6 +21,7 @@ from talentassess.calibration.inputs import (
     name_models,
     ties_across,
 )
+from talentassess.calibration.objective import evaluate
 from talentassess.calibration.optimise import Path, Progress, maximise, on_suited_grid
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
@@ -32,6 +33,10 @@ from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
 __all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
+
+
+WARM_UP = 4000  # persons whose rough estimates start those of everybody, where there are four times as many
+ROUGH = 2e-3  # logits, tolerance on the sample: finer would be lost in its sampling error
 
 
 def _silent(progress: Progress) -> None:
@@ -136,9 +141,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
         held = check_anchors(anchors, responses, settings.models)
     problems = {}
     for name, items in parts.items():
-        part = responses.select(items)
-        check_estimable(part, held)
-        anchored = anchors is not None and any(item in held for item in items)
+        part = responses if tuple(items) == responses.item_ids else responses.select(items)
         constraints = concerning(settings.constraints, items)
         if anchors is not None:
             constraints += anchor_constraints(anchors, part, settings.models)
@@ -146,7 +149,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
             part,
             settings.models,
             groups=settings.labels,
-            anchored=anchored,
+            held=[item for item in items if item in held],
             constraints=constraints,
             priors=settings.priors,
         )
@@ -161,13 +164,30 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
     """Fit the dimensions one by one; after an interrupt the rest stay at their starting values and say so."""
     fits: list[Fit] = []
     for name, problem in problems.items():
-        stopped = any(fit.status is Status.INTERRUPTED for fit in fits)
-        path = maximise(
-            problem, tol=settings.tol, max_steps=1 if stopped else settings.max_steps, report=progress, dimension=name
-        )
-        path = replace(path, status=Status.INTERRUPTED) if stopped else on_suited_grid(path, settings, progress, name)
+        if any(fit.status is Status.INTERRUPTED for fit in fits):
+            path = maximise(problem, tol=settings.tol, max_steps=1, report=progress, dimension=name)
+            path = replace(path, status=Status.INTERRUPTED)
+        else:
+            path = on_suited_grid(_from_sample(problem, settings, progress, name), settings, progress, name)
         fits.append(_finish(name, path, settings))
     return fits
+
+
+def _from_sample(problem: Problem, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
+    """Fit all persons, starting from a rough fit to an even sample where there are many."""
+    sample = problem.structure.sample(WARM_UP)
+    start = None
+    if sample is not None and settings.max_steps > 1:
+        # a category that nobody in the sample chose must not run away
+        rough = replace(problem, structure=sample, pseudo=np.maximum(problem.pseudo, 1.0))
+        path = maximise(rough, tol=ROUGH, max_steps=settings.max_steps, report=progress, dimension=name)
+        if path.status is Status.INTERRUPTED:
+            at = evaluate(problem, path.last.free)
+            return replace(path, problem=problem, last=at if at is not None else path.last)
+        start = path.last.free
+    return maximise(
+        problem, tol=settings.tol, max_steps=settings.max_steps, report=progress, dimension=name, start=start
+    )
 
 
 def _finish(name: str, path: Path, settings: Settings) -> Fit:

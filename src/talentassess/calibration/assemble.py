@@ -32,10 +32,11 @@ class Fit:
 def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Calibration:
     """Put the dimensions' results together, positions and names turned back to those of the whole form."""
     anchors = settings.anchors
+    place = {item: j for j, item in enumerate(responses.item_ids)}
     blocks: list[ItemBlock] = []
     par_cov: list[FloatArray] = []
     for d, fit in enumerate(fits):
-        positions = np.array([responses.item_ids.index(item) for item in fit.problem.responses.item_ids])
+        positions = np.array([place[item] for item in fit.problem.responses.item_ids])
         blocks += [replace(b, items=positions[b.items], dims=(d,)) for b in fit.path.last.blocks]
         par_cov += item_covariances(fit)
     return Calibration(
@@ -47,7 +48,7 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
         latent=_latent(fits),
         free=_free(fits),
         loglik=float(sum(fit.path.last.loglik for fit in fits)),
-        n_persons=int(responses.answered.any(axis=1).sum()),
+        n_persons=_n_persons(responses, fits),
         n_steps=sum(fit.path.n_steps for fit in fits),
         status=_worst([fit.status for fit in fits]),
         trace=tuple(fit.path.trace for fit in fits),
@@ -59,6 +60,12 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
             options=settings.options(),
         ),
     )
+
+
+def _n_persons(responses: Responses, fits: list[Fit]) -> int:
+    if len(fits) == 1:
+        return int(np.count_nonzero(fits[0].problem.survey.answered))
+    return int(responses.answered.any(axis=1).sum())
 
 
 def _free(fits: list[Fit]) -> FreeParameters:
@@ -76,6 +83,8 @@ def _free(fits: list[Fit]) -> FreeParameters:
 def item_covariances(fit: Fit) -> list[FloatArray]:
     """Return one (Jb, P, P) covariance array per block: the linear map carries the free values' covariance over."""
     tie = fit.problem.tie
+    if tie.plain:
+        return _diagonal_blocks(fit.cov, fit.problem.entries.sizes)
     matrix = tie.matrix.toarray()
     cov, out, row = fit.cov[: tie.n_free, : tie.n_free], [], 0
     for n_items, n_par in fit.problem.entries.sizes:
@@ -86,6 +95,15 @@ def item_covariances(fit: Fit) -> list[FloatArray]:
             per_item.append(part[:, used] @ cov[np.ix_(used, used)] @ part[:, used].T)
             row += n_par
         out.append(np.stack(per_item))
+    return out
+
+
+def _diagonal_blocks(cov: FloatArray, sizes: tuple[tuple[int, int], ...]) -> list[FloatArray]:
+    out, row = [], 0
+    for n_items, n_par in sizes:
+        places = row + np.arange(n_items * n_par).reshape(n_items, n_par)
+        out.append(cov[places[:, :, None], places[:, None, :]])
+        row += n_items * n_par
     return out
 
 

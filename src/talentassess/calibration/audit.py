@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,44 +10,22 @@ from scipy.sparse.csgraph import connected_components
 
 from talentassess.calibration.objective import Evaluation, evaluate
 from talentassess.calibration.optimise import Path
-from talentassess.calibration.problem import Problem, rest_correlation
-from talentassess.core.arrays import FloatArray
+from talentassess.calibration.problem import Problem
+from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
-from talentassess.core.responses import Responses
 from talentassess.core.status import Finding, Severity, Status
 
 FEW_ANSWERS = 10  # per category: below this a threshold's standard error is of the order of a logit
 SMALL_GROUP = 30  # persons
+CHECKED = 1000  # persons on whom the quadrature is checked: its error is an average over persons
 STEEP_SLOPE = 4.0  # logits: in practice the sign of two items that say the same thing, or of too little data
-
-
-def check_estimable(responses: Responses, held: Sequence[str] = ()) -> None:
-    """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them.
-
-    Items whose parameters are ``held`` by anchors need not vary.
-    """
-    problems = []
-    for j, item in enumerate(responses.item_ids):
-        if item in held:
-            continue
-        seen = np.unique(responses.x[responses.answered[:, j], j])
-        if len(seen) == 0:
-            problems.append(f"item '{item}': nobody answered it")
-        elif len(seen) == 1:
-            problems.append(f"item '{item}': all {responses.answered[:, j].sum()} answers are in category {seen[0]}")
-    if problems:
-        raise CalibrationError(
-            "Some items have no variation, so their parameters cannot be estimated. Leave them out with "
-            "responses.select([...]), or fix their parameters with anchors.",
-            problems,
-        )
 
 
 def audit_before(problem: Problem, dimension: str) -> list[Finding]:
     """Look at the data before fitting: reverse keys, unused or rare categories, empty persons, separate booklets."""
     responses = problem.responses
     findings = []
-    for j, (item, r) in enumerate(zip(responses.item_ids, rest_correlation(responses), strict=True)):
+    for j, (item, r) in enumerate(zip(responses.item_ids, problem.survey.rest_correlation, strict=True)):
         if r < 0:
             findings.append(
                 Finding(
@@ -57,8 +34,8 @@ def audit_before(problem: Problem, dimension: str) -> list[Finding]:
                     "Check its key; mark it as reverse-keyed if it is. It was fitted as it stands, slope sign and all.",
                 )
             )  # fmt: skip
-        findings += _rare_categories(responses, j)
-    empty = int((~responses.answered.any(axis=1)).sum())
+        findings += _rare_categories(responses.item_ids[j], problem.survey.counts_of(j))
+    empty = int(np.sum(problem.survey.answered == 0))
     if empty:
         findings.append(
             Finding(
@@ -70,9 +47,7 @@ def audit_before(problem: Problem, dimension: str) -> list[Finding]:
     return findings + _small_groups(problem) + _disconnected(problem, dimension)
 
 
-def _rare_categories(responses: Responses, j: int) -> list[Finding]:
-    item, n_cat = responses.item_ids[j], int(responses.n_cat[j])
-    counts = np.bincount(responses.x[responses.answered[:, j], j], minlength=n_cat)
+def _rare_categories(item: str, counts: FloatArray) -> list[Finding]:
     unused = [str(k) for k in np.flatnonzero(counts == 0)]
     if unused:
         return [
@@ -83,7 +58,7 @@ def _rare_categories(responses: Responses, j: int) -> list[Finding]:
                 "Collapse them only if that is how the item will be scored.",
             )
         ]  # fmt: skip
-    rare = [f"{k} ({counts[k]})" for k in np.flatnonzero(counts < FEW_ANSWERS)]
+    rare = [f"{k} ({counts[k]:.0f})" for k in np.flatnonzero(counts < FEW_ANSWERS)]
     if not rare:
         return []
     return [
@@ -113,9 +88,8 @@ def _small_groups(problem: Problem) -> list[Finding]:
 
 def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
     responses = problem.responses
-    answered = sparse.csr_array(responses.answered.astype(np.float64))
     several = len(problem.structure.groups) > 1
-    n_parts, part = connected_components(answered.T @ answered, directed=False)
+    n_parts, part = _linked_items(problem)
     if n_parts == 1:
         return []
     example = [responses.item_ids[int(np.flatnonzero(part == p)[0])] for p in range(min(n_parts, 4))]
@@ -126,6 +100,19 @@ def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
             "Their metrics agree only if the groups are equally able at random; add common items or anchors.",
         )
     ]  # fmt: skip
+
+
+def _linked_items(problem: Problem) -> tuple[int, IntArray]:
+    """Return how many sets the items fall into that no person answered across, and the set of each (J,)."""
+    responses = problem.responses
+    if problem.survey.answered.max() == responses.n_items:
+        return 1, np.zeros(responses.n_items, dtype=np.int64)
+    person, item = np.nonzero(responses.x >= 0)
+    n = responses.n_persons + responses.n_items
+    graph = sparse.csr_array((np.ones(len(item), dtype=bool), (person, responses.n_persons + item)), shape=(n, n))
+    _, label = connected_components(graph, directed=False)
+    sets, part = np.unique(label[responses.n_persons :], return_inverse=True)
+    return len(sets), part
 
 
 def count_parameters(problem: Problem, dimension: str) -> list[Finding]:
@@ -249,13 +236,19 @@ def _priors_in_force(problem: Problem, dimension: str) -> list[Finding]:
 
 def _node_doubling(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
     """Compare with a grid twice as fine and one third wider: what the quadrature costs in log-likelihood."""
+    sample = problem.structure.sample(CHECKED)
+    if sample is not None:
+        problem = replace(problem, structure=sample)
+    share = float(problem.structure.group_sizes().sum()) / float(at.step.mass.sum())
+    coarse = at if sample is None else evaluate(problem, at.free)
     finer = evaluate(replace(problem, structure=problem.structure.finer()), at.free)
-    gap = abs(finer.loglik - at.loglik) if finer is not None else np.inf
+    gap = abs(finer.loglik - coarse.loglik) / share if finer is not None and coarse is not None else np.inf
     serious = gap > 1e-2
+    persons = "" if sample is None else f", reckoned from every {1 / share:.0f}th person"
     return [
         Finding(
             "node_doubling", Severity.PROBLEM if serious else Severity.NOTE, dimension,
-            f"A quadrature grid twice as fine and a third wider changes the log-likelihood by {gap:.1e}.",
+            f"A quadrature grid twice as fine and a third wider changes the log-likelihood by {gap:.1e}{persons}.",
             "The scale is too steep or wide for any grid: look for duplicates." if serious else "It is fine enough.",
         )
     ]  # fmt: skip

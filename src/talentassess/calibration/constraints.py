@@ -99,6 +99,7 @@ class TieMap:
     names : (F,) e.g. ``q1.slope`` or ``slope`` where it is shared by all items.
     lower, upper : (F,) bounds.
     param_names : (F,) declared name of the parameter a free value stands for alone; empty where it is a mixture.
+    plain : True if every stacked parameter is a free value of its own, in the same order.
     """
 
     matrix: sparse.csr_array
@@ -107,11 +108,20 @@ class TieMap:
     lower: FloatArray
     upper: FloatArray
     param_names: tuple[str, ...]
+    plain: bool = False
 
     @property
     def n_free(self) -> int:
         """Number of free values F."""
         return len(self.names)
+
+    def forth(self, free: FloatArray) -> FloatArray:
+        """Return the stacked parameters (T,) at free values (F,)."""
+        return free if self.plain else np.asarray(self.matrix @ free + self.offset)
+
+    def back(self, slope: FloatArray) -> FloatArray:
+        """Return the derivative (F,) by the free values from that by the stacked parameters (T,)."""
+        return slope if self.plain else np.asarray(self.matrix.T @ slope)
 
 
 def list_entries(blocks: Sequence[ItemBlock], item_ids: Sequence[str]) -> Entries:
@@ -130,11 +140,27 @@ def tie_parameters(
     blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries, constraints: Sequence[Constraint]
 ) -> TieMap:
     """Build the linear map from the variants' own constraints and the user's; contradictions raise ``ModelError``."""
+    asked = [*_variant_constraints(blocks, variants, entries), *constraints]
+    if not asked and all(variant.design is None for variant in variants):
+        return _untied(entries)
     matrix, offset, designed = _stack_designs(blocks, variants, entries)
-    for constraint in [*_variant_constraints(blocks, variants, entries), *constraints]:
+    for constraint in asked:
         matrix, offset = _apply(matrix, offset, entries.where(constraint), constraint)
     used = np.flatnonzero(np.abs(matrix).sum(axis=0) > 0)
     return _describe(sparse.csc_array(matrix[:, used]), offset, entries, designed)
+
+
+def _untied(entries: Entries) -> TieMap:
+    """Return the identity: every parameter of every item is a free value."""
+    return TieMap(
+        matrix=sparse.eye_array(len(entries.items), format="csr"),
+        offset=np.zeros(len(entries.items)),
+        names=tuple(f"{item}.{p.name}" for item, p in zip(entries.items, entries.params, strict=True)),
+        lower=np.array([p.lower for p in entries.params]),
+        upper=np.array([p.upper for p in entries.params]),
+        param_names=tuple(p.name for p in entries.params),
+        plain=True,
+    )
 
 
 def _stack_designs(

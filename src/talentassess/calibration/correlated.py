@@ -10,7 +10,7 @@ import numpy as np
 from talentassess.calibration.structures import PersonScores
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.derived import joint_grid
-from talentassess.core.ep import EpForm, ep_pass, ep_posteriors
+from talentassess.core.ep import EpForm, ep_pass, ep_posteriors, some_persons
 from talentassess.core.likelihood import EStep, ItemBlock
 from talentassess.core.quadrature import grid, normal_log_weights
 
@@ -163,7 +163,8 @@ class CorrelatedNormal:
         if step is None or not np.isfinite(step.loglik):
             return None
         gradient = latent_gradient(design, step.mass, step.first, step.second)
-        return EStep(step.loglik, step.counts, step.mass[:, None]), gradient
+        near = step.counts.sum(axis=0)  # over all items: where the persons are, whichever the dimension
+        return EStep(step.loglik, step.counts, step.mass[:, None] * (near / near.sum())), gradient
 
     def information(self, step: EStep, latent: FloatArray) -> FloatArray:
         """Return (L, L) Fisher information about the latent values, were theta seen; see ``Structure``.
@@ -178,6 +179,14 @@ class CorrelatedNormal:
             total += mass * (design.d_mean[g].T @ precision @ design.d_mean[g] + by_cov / 2)
         return total
 
+    def lost(self, step: EStep, latent: FloatArray, information: FloatArray) -> FloatArray | None:
+        """Return (D, Q) persons times posterior variance at test information (D, Q); see ``Structure``."""
+        near, (_, cov) = step.mass.sum(axis=0), self.moments(latent)
+        usual = np.diag(information @ near / near.sum())
+        others = 1 / np.diagonal(np.linalg.inv(np.linalg.inv(cov[0]) + usual)) - np.diagonal(usual)
+        persons: FloatArray = near / (information + others[:, None])
+        return persons
+
     def person_scores(self, log_prob: FloatArray, latent: FloatArray) -> Iterator[PersonScores]:
         """Yield tilted distributions (n, Q) per dimension and expected latent scores (n, L); see ``Structure``."""
         a, design = self.form.answers, self.design(latent)
@@ -191,6 +200,14 @@ class CorrelatedNormal:
         mean, cov = self.moments(latent)
         nodes = joint_grid(blocks, mean, cov)
         return None if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
+
+    def sample(self, n: int) -> CorrelatedNormal | None:
+        """Return the structure for an even sample of about n persons; None if there are not four times as many."""
+        n_all = len(self.form.answers.x)
+        if n_all <= 4 * n:
+            return None
+        rows = np.arange(0, n_all, n_all // n)
+        return replace(self, form=some_persons(self.form, rows), sites=self.sites[:, rows])
 
     def finer(self) -> CorrelatedNormal:
         """Return the same structure on a grid twice as fine and one third wider, for checking the quadrature."""

@@ -65,7 +65,9 @@ def correlated_moments(problem: Problem, at: Evaluation, structure: CorrelatedNo
         for first in range(0, len(persons.m), PERSONS):
             part = slice(first, first + PERSONS)
             rows = slice(chunk.start + first, min(chunk.start + first + PERSONS, chunk.stop))
-            tilted = [weights[part] for weights in persons.tilted]
+            # without answers there is no score to expand, but polynomials want a distribution
+            seen = structure.form.answered[rows]
+            tilted = [np.where(seen[:, [d]], w[part], 1 / len(w[0])) for d, w in enumerate(persons.tilted)]
             sums.add(problem, rows, (persons.m[part], persons.v[part], tilted), slopes)
     tie = problem.tie.matrix
     mixed = np.asarray(tie.T @ sums.mixed)

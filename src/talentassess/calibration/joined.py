@@ -19,6 +19,7 @@ from talentassess.core.errors import CalibrationError, ModelError
 from talentassess.core.likelihood import ItemBlock, offsets
 from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
+from talentassess.core.survey import Survey
 
 HIGHEST_START = 0.9  # correlation to start from
 
@@ -60,6 +61,7 @@ def join_problems(
         priors, start = [priors[k[0]] for k in old], np.array([start[k].mean() for k in old])
     problem = Problem(
         responses=ordered,
+        survey=_join_surveys([part.survey for part in parts]),
         starts=offsets(ordered.n_cat),
         blocks=_join_blocks(parts),
         entries=entries,
@@ -84,7 +86,7 @@ def _join_structures(
     mean, sd = np.stack([end[0] for end in ends], axis=1), np.stack([end[1] for end in ends], axis=1)
     roots = np.tile(correlation_roots(_suggested_correlations(parts)), len(own[0].groups))
     sizes = [len(part.responses.item_ids) for part in parts]
-    form = ep_form(gather_answers(*persons), np.repeat(np.arange(len(parts)), sizes), len(parts))
+    form = ep_form(gather_answers(*persons)[0], np.repeat(np.arange(len(parts)), sizes), len(parts))
     return CorrelatedNormal(
         form=form,
         dimensions=names,
@@ -116,6 +118,18 @@ def _join_ties(ties: Sequence[TieMap]) -> TieMap:
         lower=np.concatenate([tie.lower for tie in ties]),
         upper=np.concatenate([tie.upper for tie in ties]),
         param_names=tuple(name for tie in ties for name in tie.param_names),
+        plain=all(tie.plain for tie in ties),
+    )
+
+
+def _join_surveys(surveys: Sequence[Survey]) -> Survey:
+    """Return the dimensions' first looks side by side; item-rest correlations stay within a dimension."""
+    sizes = np.concatenate([np.diff(survey.starts) for survey in surveys])
+    return Survey(
+        answered=np.sum([survey.answered for survey in surveys], axis=0),
+        counts=np.concatenate([survey.counts for survey in surveys]),
+        rest_correlation=np.concatenate([survey.rest_correlation for survey in surveys]),
+        starts=offsets(sizes),
     )
 
 

@@ -14,7 +14,9 @@ from talentassess.core.arrays import CodeArray, FloatArray
 from talentassess.core.likelihood import ItemBlock, posteriors, stack_log_prob
 
 PERSONS = 1024  # at a time: the scores of all categories of that many persons stay within some tens of MB
-ENOUGH = 1e-9  # share of the information that a further polynomial must add to be worth another one
+NEGLIGIBLE = 1e-12  # posterior weight of a node that no score can make visible in the sum
+DEGREES = 30  # of polynomials at the most: the recurrence keeps them orthogonal that far; ten are usual
+ENOUGH = 1e-7  # share of the information that a further polynomial must add to be worth another one
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,7 +88,8 @@ def item_scores(
     problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
 ) -> FloatArray:
     """Return (n, F_items): sum over nodes of weights times the derivative of each person's log P; see below."""
-    return np.asarray(entry_scores(problem, x, slopes, weights) @ problem.tie.matrix)
+    stacked = entry_scores(problem, x, slopes, weights)
+    return stacked if problem.tie.plain else np.asarray(stacked @ problem.tie.matrix)
 
 
 def entry_scores(
@@ -103,18 +106,19 @@ def entry_scores(
     parts = []
     for block, slope, w in zip(problem.blocks, slopes, weights, strict=True):
         n_items, n_par = block.par.shape
-        expected = (w @ slope).reshape(len(x), n_items, block.n_cat, n_par)
+        expected = (w @ slope).reshape(len(x), n_items * block.n_cat, n_par)
         codes = x[:, block.items]
-        picked = np.take_along_axis(expected, np.maximum(codes, 0)[:, :, None, None].astype(np.int64), axis=2)[:, :, 0]
-        parts.append(np.where(codes[..., None] >= 0, picked, 0.0).reshape(len(x), -1))
-    stacked: FloatArray = np.concatenate(parts, axis=1)
-    return stacked
+        place = np.arange(n_items) * block.n_cat + np.maximum(codes, 0)
+        picked = expected[np.arange(len(x))[:, None], place]
+        picked[codes < 0] = 0.0
+        parts.append(picked.reshape(len(x), -1))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
     """Return (Q, Jb * K * P) derivatives of log P at the nodes theta (Q, D)."""
     slope = block.d_par(theta)
-    return slope.reshape(len(slope), -1)
+    return np.ascontiguousarray(slope.reshape(len(slope), -1))
 
 
 def orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray]:
@@ -122,10 +126,12 @@ def orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray
 
     Stieltjes' three-term recurrence (Gautschi 2004, section 2.2) on the nodes (Q,), for all persons at once.
     """
+    yield posterior
+    posterior = np.where(posterior > NEGLIGIBLE, posterior, 0.0)  # polynomials are huge where nobody is
+    posterior = posterior / posterior.sum(axis=1, keepdims=True)
     before, phi = np.zeros_like(posterior), np.ones_like(posterior)
     b_before = np.zeros((len(posterior), 1))
-    yield posterior
-    for _ in range(1, len(nodes)):
+    for _ in range(1, min(len(nodes), DEGREES)):
         weighted = posterior * phi
         a = (weighted * phi) @ nodes
         nxt = (nodes - a[:, None]) * phi - b_before * before

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray, IntArray
@@ -49,14 +48,16 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
     if passed is None:
         return None
     step, by_latent = passed
-    pseudo = pseudo_counts(problem)
-    counts = step.counts + pseudo
-    extra, extra_slope = _log_priors(problem, free)
-    value = step.loglik + extra + float(np.sum(pseudo * log_prob))
+    counts, extra = step.counts, 0.0
+    if problem.pseudo.any():
+        pseudo = pseudo_counts(problem)
+        counts, extra = counts + pseudo, float(np.sum(pseudo * log_prob))
+    prior, prior_slope = _log_priors(problem, free)
+    value = step.loglik + extra + prior
     if not np.isfinite(value):
         return None
     by_entry = np.concatenate([item_gradient(b, counts, problem.starts, theta).ravel() for b in blocks])
-    gradient = np.concatenate([problem.tie.matrix.T @ by_entry + extra_slope, by_latent])
+    gradient = np.concatenate([problem.tie.back(by_entry) + prior_slope, by_latent])
     if not np.isfinite(gradient).all():
         return None
     return Evaluation(free, step.loglik, value, gradient, blocks, latent, step)
@@ -65,29 +66,8 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
 def item_gradient(block: ItemBlock, counts: FloatArray, starts: IntArray, theta: FloatArray) -> FloatArray:
     """Return (Jb, P): sum over nodes and categories of counts (S, Q) times d log P / d par."""
     expected = counts[block_rows(block, starts)]
-    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, block.d_par(theta), optimize=True)
+    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, block.d_par(theta))
     return out
-
-
-def information(problem: Problem, at: Evaluation) -> sparse.csc_array:
-    """Return (F, F) expected complete-data information, block-diagonal over items: the preconditioner.
-
-    Equation: sum_q n_jq sum_k P_k (d log P_k)(d log P_k)' per item, plus the priors' curvature; the structure adds
-    its own for the latent values.
-    """
-    theta = problem.structure.theta
-    counts = at.step.counts + pseudo_counts(problem)
-    pieces = []
-    for block in at.blocks:
-        slope = block.d_par(theta)
-        at_node = counts[block_rows(block, problem.starts)].sum(axis=1)
-        expected = np.exp(block.log_prob(theta)) * at_node.T[:, :, None]
-        pieces += list(np.einsum("qjk,qjkp,qjkr->jpr", expected, slope, slope, optimize=True))
-    tie = problem.tie
-    by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
-    by_items = by_items + sparse.diags_array(np.maximum(prior_curvature(problem, at.free), 0.0))
-    latent = sparse.csr_array(problem.structure.information(at.step, at.latent))
-    return sparse.csc_array(sparse.block_diag([by_items, latent], format="csc"))
 
 
 def pseudo_counts(problem: Problem) -> FloatArray:

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
-from talentassess.calibration.correlated import CorrelatedNormal
-from talentassess.calibration.curvature import approximate_information
 from talentassess.calibration.inputs import Settings
-from talentassess.calibration.objective import Evaluation, evaluate, information
+from talentassess.calibration.objective import Evaluation, evaluate
+from talentassess.calibration.preconditioner import precondition
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import CalibrationError
@@ -82,7 +79,7 @@ def maximise(
             f"'{dimension}': the starting values give no finite likelihood. If parameters are fixed or tied, they put "
             "others out of order (a graded item's intercepts must fall): fix or tie all intercepts of an item, or none."
         )
-    state = _State(first, _solver(problem, first), [], [first.value])
+    state = _State(first, precondition(problem, first), [], [first.value])
     try:
         status = _iterate(problem, state, (lower, upper), tol, max_steps, lambda s: report(_progress(dimension, s)))
     except KeyboardInterrupt:
@@ -181,15 +178,7 @@ def _remember(problem: Problem, state: _State, found: Evaluation, stuck: BoolArr
     state.at = found
     state.trace.append(found.value)
     if len(state.trace) <= REFRESH:
-        state.solve = _solver(problem, found)
-
-
-def _solver(problem: Problem, at: Evaluation) -> Callable[[FloatArray], FloatArray]:
-    several = isinstance(problem.structure, CorrelatedNormal)
-    matrix = approximate_information(problem, at) if several else information(problem, at)
-    ridge = 1e-8 * max(float(matrix.diagonal().max(initial=0.0)), 1e-8)
-    factor = splu(sparse.csc_array(matrix + ridge * sparse.eye_array(matrix.shape[0])))
-    return lambda v: np.asarray(factor.solve(v), dtype=np.float64)
+        state.solve = precondition(problem, found)
 
 
 def _bounds(problem: Problem) -> tuple[FloatArray, FloatArray]:

@@ -11,12 +11,13 @@ from talentassess.calibration.constraints import Constraint, Entries, TieMap, li
 from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.calibration.structures import NormalGroups, Structure
 from talentassess.core.answers import gather_answers
-from talentassess.core.arrays import CodeArray, FloatArray, IntArray
-from talentassess.core.errors import ModelError
-from talentassess.core.likelihood import ItemBlock, offsets
+from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.errors import CalibrationError, ModelError
+from talentassess.core.likelihood import ItemBlock
 from talentassess.core.model import ItemModel, Variant
 from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
+from talentassess.core.survey import Survey
 from talentassess.models import find_model
 
 EMPTY_CATEGORY_WEIGHT = 1.0  # answers' worth of prior on an item that has a declared but unused category
@@ -28,7 +29,7 @@ class Problem:
 
     Attributes
     ----------
-    responses : the answers, for labels and the audit.
+    responses : the answers, for labels and the audit; survey : a first look at them.
     starts : (J + 1,) item offsets on the stacked category axis.
     blocks : items by model, holding the starting values.
     entries, tie : stacked parameters and the linear map from the free values.
@@ -38,6 +39,7 @@ class Problem:
     """
 
     responses: Responses
+    survey: Survey
     starts: IntArray
     blocks: tuple[ItemBlock, ...]
     entries: Entries
@@ -69,8 +71,7 @@ class Problem:
 
     def unpack(self, free: FloatArray) -> tuple[tuple[ItemBlock, ...], FloatArray]:
         """Turn free values (F,) into blocks with their parameters, and latent values (L,)."""
-        stacked = self.tie.matrix @ free[: self.tie.n_free] + self.tie.offset
-        parts = self.entries.split(np.asarray(stacked))
+        parts = self.entries.split(self.tie.forth(free[: self.tie.n_free]))
         blocks = tuple(replace(b, par=par) for b, par in zip(self.blocks, parts, strict=True))
         return blocks, free[self.tie.n_free :]
 
@@ -80,18 +81,18 @@ def build_problem(
     models: Mapping[str, str],
     *,
     groups: Sequence[str] | None,
-    anchored: bool,
+    held: Sequence[str] = (),
     constraints: Sequence[Constraint],
     priors: Mapping[str, Prior] | None,
 ) -> Problem:
-    """Set up one calibration problem.
+    """Set up one calibration problem; items nothing can be learned about raise ``CalibrationError``.
 
     Parameters
     ----------
     responses : the items of one dimension.
     models : item id -> model name.
     groups : (N,) label per person, or None for one population.
-    anchored : True if anchor items fix the metric, so that the first group's mean and variance are free as well.
+    held : items whose parameters anchors hold; they fix the metric, so the first group's mean and variance are free.
     constraints : the user's, beyond those of the models.
     priors : parameter name -> prior; None takes the models' own defaults.
     """
@@ -99,29 +100,53 @@ def build_problem(
     group = np.zeros(responses.n_persons, dtype=np.int64)
     if groups is not None:
         group = np.array([labels.index(g) for g in groups], dtype=np.int64)
-    blocks, variants = _blocks(responses, models)
+    answers, survey = gather_answers(responses, group)
+    check_estimable(responses.item_ids, survey, held)
+    blocks, variants = _blocks(responses, survey, models)
     entries = list_entries(blocks, responses.item_ids)
     tie = tie_parameters(blocks, variants, entries, constraints)
-    free_mean = np.array([anchored or g > 0 for g in range(len(labels))])
+    free_mean = np.array([bool(held) or g > 0 for g in range(len(labels))])
     free_sd = free_mean | any(variant.free_variance for variant in variants)
-    unused = [np.any(np.bincount(column[column >= 0], minlength=k) == 0) for column, k in _columns(responses)]
+    unused = np.add.reduceat(survey.counts == 0, survey.starts[:-1]) > 0
     return Problem(
         responses=responses,
-        starts=offsets(responses.n_cat),
+        survey=survey,
+        starts=survey.starts,
         blocks=blocks,
         entries=entries,
         tie=tie,
         priors=_priors(tie, entries, priors),
-        structure=NormalGroups(gather_answers(responses, group), labels, free_mean, free_sd, grid()),
-        pseudo=EMPTY_CATEGORY_WEIGHT * np.array(unused, dtype=np.float64),
+        structure=NormalGroups(answers, labels, free_mean, free_sd, grid()),
+        pseudo=EMPTY_CATEGORY_WEIGHT * unused.astype(np.float64),
     )
 
 
-def _columns(responses: Responses) -> list[tuple[CodeArray, int]]:
-    return [(responses.x[:, j], int(k)) for j, k in enumerate(responses.n_cat)]
+def check_estimable(item_ids: Sequence[str], survey: Survey, held: Sequence[str] = ()) -> None:
+    """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them.
+
+    Items whose parameters are ``held`` by anchors need not vary.
+    """
+    problems = []
+    for j, item in enumerate(item_ids):
+        counts = survey.counts_of(j)
+        seen = np.flatnonzero(counts)
+        if item in held:
+            continue
+        if len(seen) == 0:
+            problems.append(f"item '{item}': nobody answered it")
+        elif len(seen) == 1:
+            problems.append(f"item '{item}': all {counts.sum():.0f} answers are in category {seen[0]}")
+    if problems:
+        raise CalibrationError(
+            "Some items have no variation, so their parameters cannot be estimated. Leave them out with "
+            "responses.select([...]), or fix their parameters with anchors.",
+            problems,
+        )
 
 
-def _blocks(responses: Responses, models: Mapping[str, str]) -> tuple[tuple[ItemBlock, ...], tuple[Variant, ...]]:
+def _blocks(
+    responses: Responses, survey: Survey, models: Mapping[str, str]
+) -> tuple[tuple[ItemBlock, ...], tuple[Variant, ...]]:
     together: dict[tuple[str, int], list[int]] = {}
     for j, item in enumerate(responses.item_ids):
         together.setdefault((models[item], int(responses.n_cat[j])), []).append(j)
@@ -130,7 +155,7 @@ def _blocks(responses: Responses, models: Mapping[str, str]) -> tuple[tuple[Item
         model, variant = find_model(name)
         _check_categories(model, n_cat, [responses.item_ids[j] for j in items])
         index = np.array(items, dtype=np.int64)
-        blocks.append(ItemBlock(model, n_cat, index, _start(model, responses, index, n_cat), (0,), name))
+        blocks.append(ItemBlock(model, n_cat, index, _start(model, survey, index, n_cat), (0,), name))
         variants.append(variant)
     return tuple(blocks), tuple(variants)
 
@@ -145,33 +170,13 @@ def _check_categories(model: ItemModel, n_cat: int, items: list[str]) -> None:
         )
 
 
-def _start(model: ItemModel, responses: Responses, items: IntArray, n_cat: int) -> FloatArray:
-    x = responses.x[:, items]
-    answered = np.maximum((x >= 0).sum(axis=0), 1)
-    share = np.stack([(x == k).sum(axis=0) / answered for k in range(n_cat)], axis=1)
+def _start(model: ItemModel, survey: Survey, items: IntArray, n_cat: int) -> FloatArray:
+    counts = np.stack([survey.counts_of(int(j)) for j in items])
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     par = model.start(share, 1)
     slopes = [p for p, declared in enumerate(model.params(n_cat, 1)) if declared.name.startswith("slope")]
-    par[:, slopes] *= np.where(rest_correlation(responses)[items] < 0, -1.0, 1.0)[:, None]
+    par[:, slopes] *= np.where(survey.rest_correlation[items] < 0, -1.0, 1.0)[:, None]
     return par
-
-
-def rest_correlation(responses: Responses) -> FloatArray:
-    """Return (J,) correlation of each item with the mean of the others, each scaled 0..1; 0 where undefined.
-
-    It only sets the sign of the starting slope and the audit's reverse-key finding; item analysis proper is ``ctt``.
-    """
-    scaled = np.where(responses.answered, responses.x / (responses.n_cat - 1), 0.0)
-    answered = responses.answered.astype(np.float64)
-    n_rest = answered.sum(axis=1, keepdims=True) - answered
-    rest = (scaled.sum(axis=1, keepdims=True) - scaled) / np.maximum(n_rest, 1.0)
-    usable = answered * (n_rest > 0)
-    n = np.maximum(usable.sum(axis=0), 1.0)
-    x_centred = usable * (scaled - (usable * scaled).sum(axis=0) / n)
-    rest_centred = usable * (rest - (usable * rest).sum(axis=0) / n)
-    spread = np.sqrt((x_centred**2).sum(axis=0) * (rest_centred**2).sum(axis=0))
-    top: FloatArray = (x_centred * rest_centred).sum(axis=0)
-    correlation: FloatArray = np.divide(top, spread, out=np.zeros_like(top), where=spread > 0)
-    return correlation
 
 
 def _priors(tie: TieMap, entries: Entries, asked: Mapping[str, Prior] | None) -> tuple[Prior | None, ...]:

@@ -90,6 +90,13 @@ class Structure(Protocol):
         """Return (L, L) complete-data information about the latent values: the optimiser's preconditioner."""
         ...
 
+    def lost(self, step: EStep, latent: FloatArray, information: FloatArray) -> FloatArray | None:
+        """Return (D, Q) persons near each node times their posterior variance; None where that makes no sense.
+
+        ``information`` (D, Q) is the test information about each dimension at the nodes.
+        """
+        ...
+
     def moments(self, latent: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the latent means (G, D') and covariances (G, D', D'), D' over all dimensions of the structure."""
         ...
@@ -100,6 +107,10 @@ class Structure(Protocol):
 
     def suited(self, blocks: Sequence[ItemBlock], latent: FloatArray) -> Structure | None:
         """Return the structure on better nodes for these items and latent values (L,); None if there are none."""
+        ...
+
+    def sample(self, n: int) -> Structure | None:
+        """Return the structure for an even sample of about n persons; None if there are not four times as many."""
         ...
 
     def finer(self) -> Structure:
@@ -206,6 +217,13 @@ class NormalGroups:
         mass = step.mass.sum(axis=1)
         return np.diag(np.concatenate([(mass / sd**2)[self.free_mean], (2 * mass)[self.free_sd]]))
 
+    def lost(self, step: EStep, latent: FloatArray, information: FloatArray) -> FloatArray | None:
+        """Return (1, Q) persons times posterior variance at test information (1, Q); see ``Structure``."""
+        _, sd = self.mean_sd(latent)
+        variance = 1 / (information + (1 / sd**2)[:, None])  # (G, Q)
+        near: FloatArray = np.sum(step.mass * variance, axis=0, keepdims=True)
+        return near
+
     def person_scores(self, log_prob: FloatArray, latent: FloatArray) -> Iterator[PersonScores]:
         """Yield posteriors (n, Q) and expected latent scores (n, L); see ``Structure``."""
         a, by_latent = self.answers, self.d_log_prior(latent)
@@ -220,6 +238,10 @@ class NormalGroups:
         """Return the structure on the nodes that suit these items and latent values (L,); None if it is on them."""
         nodes = suited_grid(blocks, *self.mean_sd(latent))
         return None if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
+
+    def sample(self, n: int) -> NormalGroups | None:
+        """Return the structure for an even sample of about n persons; None if there are not four times as many."""
+        return replace(self, answers=self.answers.sample(n)) if len(self.answers.x) > 4 * n else None
 
     def finer(self) -> NormalGroups:
         """Return the same structure on a grid twice as fine and one third wider, for checking the quadrature."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from talentassess.core import kernel
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import EStep, e_step, offsets
 from talentassess.core.responses import Responses
+from talentassess.core.survey import Survey, survey_answers, survey_from_sums
 
 MERGE_UP_TO = 16  # items: longer forms seldom repeat an answer pattern, and sorting them costs more than it saves
 
@@ -47,18 +49,37 @@ class Answers:
     def _of(self, chosen: BoolArray, log_prob: FloatArray, log_prior: FloatArray) -> EStep:
         return e_step(self.x[chosen], log_prob, log_prior, self.group[chosen], self.weight[chosen], self.starts)
 
+    def sample(self, n: int) -> Answers:
+        """Return every k-th of the patterns, so that about n are left."""
+        k = max(1, len(self.x) // n)
+        x, group = np.ascontiguousarray(self.x[::k]), self.group[::k]
+        weight, weight_sq = np.ascontiguousarray(self.weight[::k]), self.weight_sq[::k]
+        return Answers(x, group, weight, weight_sq, self.starts, compile_answers(x, group, weight, self.starts))
+
     def group_sizes(self, n_groups: int) -> FloatArray:
         """Return (G,) summed weights per group."""
         return np.bincount(self.group, self.weight, minlength=n_groups).astype(np.float64)
 
 
-def gather_answers(responses: Responses, group: IntArray) -> Answers:
-    """Merge persons with the same answers and group (N,); those without any answer carry no information: left out."""
-    kept = responses.answered.any(axis=1)
-    x, group = responses.x[kept], group[kept]
-    starts = offsets(responses.n_cat)
-    weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight[kept]
-    weight_sq = weight**2
+def gather_answers(responses: Responses, group: IntArray) -> tuple[Answers, Survey]:
+    """Return the answers as they enter the likelihood, and a first look at all of them.
+
+    Persons with the same answers and group (N,) are merged on short forms; those without any answer carry no
+    information and are left out of the likelihood, not of the survey.
+    """
+    x, starts = responses.x, offsets(responses.n_cat)
+    weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight
+    if x.shape[1] > MERGE_UP_TO and kernel.library() is not None:
+        layout = kernel.plan_layout(starts, np.min(x, axis=0) < 0)
+        codes = kernel.pack(layout, x)
+        survey = survey_from_sums(*kernel.survey_sums(layout, codes), starts)
+        if (survey.answered == 0).any():
+            kept = survey.answered > 0
+            x, group, weight, codes = x[kept], group[kept], weight[kept], codes[kept]
+        return Answers(x, group, weight, weight**2, starts, _compiled(layout, codes, group, weight)), survey
+    survey = survey_answers(x, starts)
+    kept = survey.answered > 0
+    x, group, weight, weight_sq = x[kept], group[kept], weight[kept], weight[kept] ** 2
     if x.shape[1] <= MERGE_UP_TO:
         keys = np.column_stack([x, group.astype(np.int16)])
         distinct, where = np.unique(keys, axis=0, return_inverse=True)
@@ -66,13 +87,17 @@ def gather_answers(responses: Responses, group: IntArray) -> Answers:
         x, group = np.ascontiguousarray(distinct[:, :-1]), distinct[:, -1].astype(np.int64)
         weight = np.bincount(where, weight).astype(np.float64)
         weight_sq = np.bincount(where, weight_sq).astype(np.float64)
-    return Answers(x, group, weight, weight_sq, starts, compile_answers(x, group, weight, starts))
+    return Answers(x, group, weight, weight_sq, starts, compile_answers(x, group, weight, starts)), survey
 
 
 def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray) -> kernel.Compiled | None:
     """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none."""
-    if kernel.library() is None:
+    if kernel.library() is None or not len(x):
         return None
-    layout = kernel.plan_layout(starts, np.any(x < 0, axis=0))
+    layout = kernel.plan_layout(starts, np.min(x, axis=0) < 0)
+    return _compiled(layout, kernel.pack(layout, x), group, weight)
+
+
+def _compiled(layout: kernel.Layout, codes: NDArray[np.uint16], group: IntArray, weight: FloatArray) -> kernel.Compiled:
     row = group.astype(np.int32) if group.any() else None
-    return kernel.Compiled(layout, kernel.pack(layout, x), row, None if np.all(weight == 1) else weight)
+    return kernel.Compiled(layout, codes, row, None if np.all(weight == 1) else weight)

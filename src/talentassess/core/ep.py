@@ -67,10 +67,10 @@ def ep_form(answers: Answers, dim_of_item: IntArray, n_dims: int, *, compiled: b
 
 
 def some_persons(form: EpForm, rows: IntArray) -> EpForm:
-    """Return a form of these rows (n,) only, for NumPy."""
+    """Return a form of these rows (n,) only."""
     a = form.answers
     part = Answers(a.x[rows], a.group[rows], a.weight[rows], a.weight_sq[rows], a.starts)
-    return EpForm(part, form.dim_of_item, form.n_dims, form.answered[rows], None)
+    return ep_form(part, form.dim_of_item, form.n_dims, compiled=form.packed is not None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -59,6 +59,7 @@ def library() -> ctypes.CDLL | None:
     whole, pointer = ctypes.c_int64, ctypes.c_void_p
     loaded.talentassess_tables.argtypes = [whole, whole, *[pointer] * 6]
     loaded.talentassess_fold.argtypes = [whole, whole, *[pointer] * 6]
+    loaded.talentassess_survey.argtypes = [whole, whole, *[pointer] * 5]
     loaded.talentassess_pack.argtypes = [whole, whole, whole, *[pointer] * 5]
     return loaded
 
@@ -197,6 +198,28 @@ def fold(layout: Layout, counts: FloatArray) -> FloatArray:
     return folded
 
 
+def survey_sums(layout: Layout, codes: NDArray[np.uint16]) -> tuple[IntArray, FloatArray]:
+    """Return the number of answers per person (N,) and, per category (S, 8), the sums that kernel.c describes.
+
+    codes : (N, G) from ``pack``. Item scores are codes divided by the highest one.
+    """
+    value = np.zeros((layout.n_rows, 2))
+    for j in range(len(layout.n_cat)):
+        g = int(np.searchsorted(layout.first_item, j, side="right")) - 1
+        rows = np.arange(layout.offset[g + 1] - layout.offset[g])
+        digit = rows // layout.place[j] % layout.size[j]
+        given = digit < layout.n_cat[j]
+        value[layout.offset[g] : layout.offset[g + 1]] += np.column_stack(
+            [given, np.where(given, digit / (layout.n_cat[j] - 1), 0.0)]
+        )
+    answered = np.empty(len(codes), dtype=np.int32)
+    sums = zeros((layout.n_rows, LANES))
+    _loaded().talentassess_survey(
+        len(codes), layout.n_groups, _at(layout.offset), _at(codes), _at(value), _at(answered), _at(sums)
+    )
+    return answered.astype(np.int64), fold(layout, sums)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Outcome:
     """What one pass over the persons gave.
@@ -305,7 +328,7 @@ def _blocks(log_prob: FloatArray) -> int:
 
 
 def aligned(shape: tuple[int, ...]) -> FloatArray:
-    """Return an uninitialised array on a 64-byte boundary, as the library's vectors need it."""
+    """Return an uninitialised array of any shape on a 64-byte boundary, as the library's vectors need it."""
     size = int(np.prod(shape)) * 8
     room = np.empty(size + 64, dtype=np.uint8)
     first = -room.ctypes.data % 64
@@ -313,7 +336,7 @@ def aligned(shape: tuple[int, ...]) -> FloatArray:
 
 
 def zeros(shape: tuple[int, ...]) -> FloatArray:
-    """Return an array of zeros on a 64-byte boundary."""
+    """Return an array of zeros of any shape on a 64-byte boundary."""
     out = aligned(shape)
     out[:] = 0.0
     return out

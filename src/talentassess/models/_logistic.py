@@ -21,7 +21,7 @@ def slopes(n_dims: int) -> tuple[Param, ...]:
 def predictor(theta: FloatArray, par: FloatArray) -> FloatArray:
     """Return z (Q, J) = a . theta + d for theta (Q, D), par (J, >= D + 1)."""
     n_dims = theta.shape[1]
-    z: FloatArray = theta @ par[:, :n_dims].T + par[:, n_dims]
+    z: FloatArray = (par[:, :n_dims] @ theta.T + par[:, n_dims : n_dims + 1]).T
     return z
 
 

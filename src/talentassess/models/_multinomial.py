@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 
 
 def log_softmax(z: FloatArray) -> FloatArray:
@@ -16,7 +16,12 @@ def log_softmax(z: FloatArray) -> FloatArray:
 
 def by_utilities(log_p: FloatArray) -> FloatArray:
     """Return (Q, J, K, K) derivative of log P_k by utility z_m: [k = m] - P_m, from log P (Q, J, K)."""
-    return np.eye(log_p.shape[-1]) - np.exp(log_p)[:, :, None, :]
+    n_cat = log_p.shape[-1]
+    out = nodes_innermost(*log_p.shape, n_cat)
+    out[:] = -np.exp(log_p)[:, :, None, :]
+    for k in range(n_cat):
+        out[:, :, k, k] += 1.0
+    return out
 
 
 def marginal_utilities(share: FloatArray) -> FloatArray:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 from talentassess.core.model import ItemModel, Param, Variant
 from talentassess.models._logistic import slopes
-from talentassess.models._multinomial import by_utilities, log_softmax, marginal_utilities
+from talentassess.models._multinomial import log_softmax, marginal_utilities
 
 
 def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
@@ -18,9 +18,11 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 
 def _utilities(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     n_dims = theta.shape[1]
-    line = theta @ par[:, :n_dims].T
-    intercepts = np.column_stack([np.zeros(len(par)), par[:, n_dims:]])
-    return line[:, :, None] * np.arange(n_cat) + intercepts
+    line = par[:, :n_dims] @ theta.T
+    out = nodes_innermost(len(theta), len(par), n_cat)
+    out[:] = line.T[:, :, None] * np.arange(n_cat)
+    out[:, :, 1:] += par[:, n_dims:]
+    return out
 
 
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -31,8 +33,13 @@ def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, D + K - 1) derivatives by a and d_1..d_(K-1)."""
     log_p = log_prob(theta, par, n_cat)
-    by_z, by_line = by_utilities(log_p), _by_line(log_p)
-    return np.concatenate([by_line[..., None] * theta[:, None, None, :], by_z[..., 1:]], axis=3)
+    n_dims, probability = theta.shape[1], np.exp(log_p)
+    out = nodes_innermost(*log_p.shape, n_dims + n_cat - 1)
+    out[..., :n_dims] = _by_line(log_p)[..., None] * theta[:, None, None, :]
+    out[..., n_dims:] = -probability[:, :, None, 1:]
+    for k in range(1, n_cat):
+        out[:, :, k, n_dims + k - 1] += 1.0
+    return out
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -44,7 +51,10 @@ def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 def _by_line(log_p: FloatArray) -> FloatArray:
     """Return (Q, J, K) derivative by the line a . theta: k minus its expectation."""
     codes = np.arange(log_p.shape[-1], dtype=np.float64)
-    return codes - (np.exp(log_p) @ codes)[..., None]
+    expected = np.einsum("qjk,k->qj", np.exp(log_p), codes)
+    out = nodes_innermost(*log_p.shape)
+    out[:] = codes - expected[..., None]
+    return out
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:

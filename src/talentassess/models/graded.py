@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 from talentassess.core.model import ItemModel, Param, Variant
 from talentassess.models._logistic import SCALING, logit_share, slopes
 
@@ -23,7 +23,8 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 
 def _boundaries(theta: FloatArray, par: FloatArray) -> FloatArray:
     n_dims = theta.shape[1]
-    return (theta @ par[:, :n_dims].T)[:, :, None] + par[None, :, n_dims:]
+    z: FloatArray = (par[:, :n_dims] @ theta.T)[:, None, :] + par[:, n_dims:, None]
+    return np.moveaxis(z, -1, 0)
 
 
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -35,18 +36,23 @@ def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     z = _boundaries(theta, par)
     gaps = par[:, theta.shape[1] :]
     gap = gaps[:, :-1] - gaps[:, 1:]
+    reached = log_expit(z)
+    missed = reached - z  # log F(-z), exactly
+    out = nodes_innermost(len(theta), len(par), n_cat)
+    out[:, :, 0], out[:, :, -1] = missed[:, :, 0], reached[:, :, -1]
     with np.errstate(invalid="ignore", divide="ignore"):
         # F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)): a product, never a difference of nearly equal numbers
-        middle = log_expit(z[:, :, :-1]) + log_expit(-z[:, :, 1:]) + np.log1p(-np.exp(-gap))
-    return np.concatenate([log_expit(-z[:, :, :1]), middle, log_expit(z[:, :, -1:])], axis=2)
+        out[:, :, 1:-1] = reached[:, :, :-1] + missed[:, :, 1:] + np.log1p(-np.exp(-gap))
+    return out
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, D + K - 1) derivatives by a and d_1..d_(K-1)."""
     lower, upper = _edge_slopes(theta, par)
     n_dims = theta.shape[1]
-    out = np.zeros((*lower.shape, par.shape[1]))
+    out = nodes_innermost(*lower.shape, par.shape[1])
     out[..., :n_dims] = (lower + upper)[..., None] * theta[:, None, None, :]
+    out[..., n_dims:] = 0.0
     for k in range(n_cat - 1):
         out[:, :, k + 1, n_dims + k] = lower[:, :, k + 1]
         out[:, :, k, n_dims + k] = upper[:, :, k]
@@ -61,14 +67,17 @@ def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 
 def _edge_slopes(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return two (Q, J, K) arrays: d log P_k by its lower boundary's predictor and by its upper boundary's."""
-    z = _boundaries(theta, par)
+    curve = expit(_boundaries(theta, par))
     gaps = par[:, theta.shape[1] :]
     gap = gaps[:, :-1] - gaps[:, 1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         rest = np.exp(-gap) / -np.expm1(-gap)
-    edge = np.zeros((z.shape[0], z.shape[1], 1))
-    lower = np.concatenate([edge, expit(-z[:, :, :-1]) + rest, expit(-z[:, :, -1:])], axis=2)
-    upper = np.concatenate([-expit(z[:, :, :1]), -expit(z[:, :, 1:]) - rest, edge], axis=2)
+    n_nodes, n_items, n_steps = curve.shape
+    lower, upper = nodes_innermost(n_nodes, n_items, n_steps + 1), nodes_innermost(n_nodes, n_items, n_steps + 1)
+    lower[:, :, 0], upper[:, :, -1] = 0.0, 0.0
+    lower[:, :, 1:], upper[:, :, :-1] = 1 - curve, -curve
+    lower[:, :, 1:-1] += rest
+    upper[:, :, 1:-1] -= rest
     return lower, upper
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 from talentassess.core.model import ItemModel, Param
 from talentassess.models._multinomial import by_utilities, log_softmax, marginal_utilities
 
@@ -38,15 +38,19 @@ def _split(par: FloatArray, n_cat: int, n_dims: int) -> tuple[FloatArray, FloatA
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K) with log P(x = k) = a_k . theta + c_k - log sum_m exp(a_m . theta + c_m)."""
     slope, intercept = _split(par, n_cat, theta.shape[1])
-    utilities: FloatArray = np.einsum("qd,jkd->qjk", theta, slope) + intercept
-    return log_softmax(utilities)
+    utilities: FloatArray = slope @ theta.T + intercept[:, :, None]
+    return log_softmax(np.moveaxis(utilities, -1, 0))
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, K, (D + 1)(K - 1)) derivatives by the category slopes (dimension by dimension) and intercepts."""
     by_z = by_utilities(log_prob(theta, par, n_cat))[..., 1:]
-    by_slope = [by_z * t[:, None, None, None] for t in theta.T]
-    return np.concatenate([*by_slope, by_z], axis=3)
+    n_dims, free = theta.shape[1], n_cat - 1
+    out = nodes_innermost(*by_z.shape[:3], (n_dims + 1) * free)
+    for d in range(n_dims):
+        out[..., d * free : (d + 1) * free] = by_z * theta[:, d, None, None, None]
+    out[..., n_dims * free :] = by_z
+    return out
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:

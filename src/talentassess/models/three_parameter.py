@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 from talentassess.core.model import ItemModel, Param
 from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
 
@@ -21,14 +21,20 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2) log probabilities with P(x = 1) = g + (1 - g) / (1 + exp(-(a . theta + d)))."""
     z, low = predictor(theta, par), expit(par[:, -1])
-    return np.stack([np.log1p(-low) + log_expit(-z), np.log(low + (1 - low) * expit(z))], axis=2)
+    out = nodes_innermost(*z.shape, 2)
+    out[:, :, 0] = np.log1p(-low) + log_expit(-z)
+    out[:, :, 1] = np.log(low + (1 - low) * expit(z))
+    return out
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2, D + 2) derivatives by a, d, logit g."""
     by_z, by_guessing = _slopes(theta, par)
-    by_line = by_z[..., None] * np.column_stack([theta, np.ones(len(theta))])[:, None, None, :]
-    return np.concatenate([by_line, by_guessing[..., None]], axis=3)
+    n_dims = theta.shape[1]
+    out = nodes_innermost(*by_z.shape, n_dims + 2)
+    out[..., :n_dims] = by_z[..., None] * theta[:, None, None, :]
+    out[..., n_dims], out[..., n_dims + 1] = by_z, by_guessing
+    return out
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -42,8 +48,9 @@ def _slopes(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray]
     z, low = predictor(theta, par), expit(par[:, -1])
     curve, rest = expit(z), expit(-z)
     p = low + (1 - low) * curve
-    by_z = np.stack([-curve, (1 - low) * curve * rest / p], axis=2)
-    by_guessing = np.stack([np.broadcast_to(-low, z.shape), rest * low * (1 - low) / p], axis=2)
+    by_z, by_guessing = nodes_innermost(*z.shape, 2), nodes_innermost(*z.shape, 2)
+    by_z[:, :, 0], by_z[:, :, 1] = -curve, (1 - low) * curve * rest / p
+    by_guessing[:, :, 0], by_guessing[:, :, 1] = -low, rest * low * (1 - low) / p
     return by_z, by_guessing
 
 

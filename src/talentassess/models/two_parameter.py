@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, nodes_innermost
 from talentassess.core.model import ItemModel, Param, Variant
 from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
 
@@ -18,13 +18,19 @@ def params(n_cat: int, n_dims: int) -> tuple[Param, ...]:
 def log_prob(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2) log P(x = 0), log P(x = 1) with P(x = 1) = 1 / (1 + exp(-(a . theta + d)))."""
     z = predictor(theta, par)
-    return np.stack([log_expit(-z), log_expit(z)], axis=2)
+    out = nodes_innermost(*z.shape, 2)
+    out[:, :, 1] = log_expit(z)
+    out[:, :, 0] = out[:, :, 1] - z  # log P(0) = log P(1) - z, exactly
+    return out
 
 
 def d_par(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
     """Return (Q, J, 2, D + 1) derivatives by a_1..a_D, d: (x - P) theta and (x - P)."""
-    by_z = _by_predictor(theta, par)
-    return by_z[..., None] * np.column_stack([theta, np.ones(len(theta))])[:, None, None, :]
+    by_z, n_dims = _by_predictor(theta, par), theta.shape[1]
+    out = nodes_innermost(*by_z.shape, n_dims + 1)
+    out[..., :n_dims] = by_z[..., None] * theta[:, None, None, :]
+    out[..., n_dims] = by_z
+    return out
 
 
 def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
@@ -34,7 +40,9 @@ def d_theta(theta: FloatArray, par: FloatArray, n_cat: int) -> FloatArray:
 
 def _by_predictor(theta: FloatArray, par: FloatArray) -> FloatArray:
     p = expit(predictor(theta, par))
-    return np.stack([-p, 1 - p], axis=2)
+    out = nodes_innermost(*p.shape, 2)
+    out[:, :, 0], out[:, :, 1] = -p, 1 - p
+    return out
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:

@@ -41,7 +41,7 @@ CASES = {
 def on_reference_grid(result, responses, model):
     """Return our log-likelihood on the reference's 121 nodes (ours are 61; it matters only for a wide latent sd)."""
     models = dict.fromkeys(responses.item_ids, model)
-    problem = build_problem(responses, models, groups=None, anchored=False, constraints=(), priors=None)
+    problem = build_problem(responses, models, groups=None, constraints=(), priors=None)
     return evaluate(replace(problem, structure=replace(problem.structure, nodes=grid(121))), result.free.values).loglik
 
 
@@ -139,7 +139,7 @@ def test_oakes_is_the_hessian_of_the_marginal_loglikelihood():
     answers = science()
     result = calibrate(answers, "gpcm")
     models = dict.fromkeys(answers.item_ids, "gpcm")
-    problem = build_problem(answers, models, groups=None, anchored=False, constraints=(), priors=None)
+    problem = build_problem(answers, models, groups=None, constraints=(), priors=None)
     size, step = len(result.free.values), 1e-4
     hessian = np.empty((size, size))
     for k in range(size):

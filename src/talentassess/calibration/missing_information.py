@@ -87,7 +87,7 @@ def cross_products(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
 def item_scores(
     problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
 ) -> FloatArray:
-    """Return (n, F_items): sum over nodes of weights times the derivative of each person's log P; see below."""
+    """Return (n, F_items): ``entry_scores`` of codes x (n, J), by the free values."""
     stacked = entry_scores(problem, x, slopes, weights)
     return stacked if problem.tie.plain else np.asarray(stacked @ problem.tie.matrix)
 

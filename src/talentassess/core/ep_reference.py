@@ -11,6 +11,7 @@ from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 
 SETTLED, UNSETTLED, GUARDED = 0, 1, 2  # how a person's sites ended; the compiled kernel uses the same numbers
 PROPER = 1e-9  # smallest cavity precision, relative to the posterior's
+NARROWEST = 1e-3  # variance of a distribution that sits on one node, in squared spacings: all the grid can tell
 GUARD = 0.9  # share of the population's weakest precision that guarded sites may take away
 
 
@@ -79,7 +80,12 @@ class Settling:
 def begin(
     log_like: Sequence[FloatArray], answered: BoolArray, world: Populations, group: IntArray, sites: FloatArray
 ) -> Settling:
-    """Return persons at the posterior of the sites (2, n, D) they come with; improper sites are set back to zero."""
+    """Return persons at the posterior of the sites (2, n, D) they come with; improper sites are set back to zero.
+
+    Parameters
+    ----------
+    log_like : per dimension (n, Q) log-likelihood of the answers; answered : (n, D); group : (n,) population of each.
+    """
     n, n_dims = answered.shape
     precision = world.precision[group]
     tau, nu = sites[0].copy(), sites[1].copy()
@@ -96,7 +102,7 @@ def begin(
 
 
 def gather(persons: Settling, rows: IntArray) -> None:
-    """Recompute the posteriors of some persons from their sites."""
+    """Recompute the posteriors of some persons, given by position (M,), from their sites."""
     a = persons.precision[rows] + persons.tau[rows, :, None] * np.eye(persons.tau.shape[1])
     persons.v[rows] = np.linalg.inv(a)
     persons.m[rows] = np.einsum("nde,ne->nd", persons.v[rows], persons.shift[rows] + persons.nu[rows])
@@ -153,7 +159,7 @@ def visit(persons: Settling, nodes: FloatArray, rows: IntArray, d: int) -> Float
     p.tilted[d][rows] = weights
     away = nodes - mean[:, None]
     off = (weights * away).sum(axis=1)
-    spread = (weights * away**2).sum(axis=1) - off**2
+    spread = np.maximum((weights * away**2).sum(axis=1) - off**2, NARROWEST * (nodes[1] - nodes[0]) ** 2)
     by_tau = np.maximum(1 / spread - cavity, p.lowest[rows]) - tau
     by_nu = (mean + off) / spread - middle * cavity - nu
     change: FloatArray = np.maximum(np.abs(by_tau) * spread, np.abs(by_nu) * np.sqrt(spread))

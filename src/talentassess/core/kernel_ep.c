@@ -17,6 +17,8 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+#define NARROWEST 1e-3 /* as in ep_reference.py */
+
 typedef double v8 __attribute__((vector_size(64)));
 typedef int64_t i8 __attribute__((vector_size(64)));
 
@@ -163,7 +165,8 @@ INLINE double visit(
         s2 += e * u;
     }
     double z = total(s0), off = total(s1) / z, spread = total(s2) / z - off * off;
-    if (!(z > 0) || !(spread > 0) || !isfinite(spread)) return NAN;
+    if (!(z > 0) || !isfinite(spread)) return NAN;
+    if (spread < NARROWEST * t->spacing * t->spacing) spread = NARROWEST * t->spacing * t->spacing;
     w->inverse_sum[d] = 1 / z;
     double tau_new = 1 / spread - cavity, nu_new = (mean + off) / spread - middle * cavity;
     if (tau_new < lowest) tau_new = lowest;

@@ -174,8 +174,8 @@ def ties_across(constraints: Sequence[Constraint], dimensions: Mapping[str, Sequ
 
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:
     """Cut constraints down to the items of one dimension; those on other dimensions' items do not concern it."""
-    cut = [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in constraints]
-    return [c for c in cut if c.items is None or c.items]
+    touching = [c for c in constraints if c.items is None or set(c.items) & set(items)]
+    return [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in touching]
 
 
 def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[str, str]) -> tuple[str, ...]:

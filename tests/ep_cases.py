@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import qmc
 from scipy.stats import norm as normal
+from scipy.stats import qmc
 
 from talentassess.core.answers import Answers
 from talentassess.core.ep import EpForm, ep_form

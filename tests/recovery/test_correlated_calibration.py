@@ -9,11 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ep_cases import EQUI3, PAIR, case, dense
 
 import talentassess as ta
-from talentassess.calibration import Equal, Fixed, NormalPrior
-from talentassess.calibration import together
+from ep_cases import EQUI3, PAIR, case, dense
+from talentassess.calibration import Equal, Fixed, NormalPrior, together
 from talentassess.calibration.correlated import correlation_roots
 from talentassess.calibration.objective import evaluate
 from talentassess.calibration.standard_errors import covariance, gradient_information, prior_information

@@ -9,6 +9,7 @@ import numpy as np
 
 from talentassess.calibration.structures import PersonScores
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
+from talentassess.core.calibration import correlation_name
 from talentassess.core.derived import joint_grid
 from talentassess.core.ep import EpForm, ep_pass, ep_posteriors, some_persons
 from talentassess.core.likelihood import EStep, ItemBlock
@@ -69,19 +70,22 @@ class CorrelatedNormal:
     @property
     def names(self) -> tuple[str, ...]:
         """Free means, logs of free standard deviations, roots of the correlations."""
-        return self._names("log latent sd", "correlation root")
+        roots = [f"{name} (root)" for name in self._correlation_names()]
+        return (*self._plain_names("log latent sd"), *roots)
 
     def shown_names(self) -> tuple[str, ...]:
         """Return the names of ``shown``."""
-        return self._names("latent sd", "correlation")
+        return (*self._plain_names("latent sd"), *self._correlation_names())
 
-    def _names(self, spread: str, together: str) -> tuple[str, ...]:
+    def _plain_names(self, spread: str) -> tuple[str, ...]:
         cells = [(g, d) for g in range(len(self.groups)) for d in range(self.n_dims)]
         means = (f"{self.dimensions[d]}: latent mean [{self.groups[g]}]" for g, d in cells if self.free_mean[g, d])
         sds = (f"{self.dimensions[d]}: {spread} [{self.groups[g]}]" for g, d in cells if self.free_sd[g, d])
-        low = zip(*np.tril_indices(self.n_dims, -1), strict=True)
-        pairs = [f"{self.dimensions[b]} ~ {self.dimensions[a]}" for a, b in low]
-        return (*means, *sds, *(f"{together} {pair} [{g}]" for g in self.groups for pair in pairs))
+        return (*means, *sds)
+
+    def _correlation_names(self) -> list[str]:
+        low = list(zip(*np.tril_indices(self.n_dims, -1), strict=True))
+        return [correlation_name(self.dimensions[b], self.dimensions[a], g) for g in self.groups for a, b in low]
 
     @property
     def n_roots(self) -> int:

@@ -115,7 +115,11 @@ class Calibration(Tabular):
         return self.tables()["items"]
 
     def tables(self) -> dict[str, Columns]:
-        """Return ``items`` (a row per item), ``parameters`` (a row per estimate), ``latent``, ``audit``."""
+        """Return ``items`` (a row per item), ``parameters`` (a row per estimate), ``latent``, ``audit``.
+
+        Where dimensions are correlated, ``correlations`` stands beside them: a row per group and pair.
+        """
+        together = _correlation_table(self)
         return {
             "items": _item_table(self),
             "parameters": {
@@ -125,6 +129,7 @@ class Calibration(Tabular):
             },
             "latent": _latent_table(self),
             "audit": finding_columns(self.audit),
+            **({"correlations": together} if together else {}),
         }
 
     def dimension_of(self, item: str) -> str:
@@ -195,4 +200,27 @@ def _latent_table(c: Calibration) -> Columns:
         "dimension": [c.dimensions[d] for _, d in cells],
         "mean": [float(c.latent.mean[g, d]) for g, d in cells],
         "sd": [float(np.sqrt(c.latent.cov[g, d, d])) for g, d in cells],
+    }
+
+
+def correlation_name(first: str, second: str, group: str) -> str:
+    """Return how the correlation of two dimensions, in their order, is called among the free values."""
+    return f"correlation {first} ~ {second} [{group}]"
+
+
+def _correlation_table(c: Calibration) -> Columns:
+    """Return the correlations with their standard errors (NaN where none was estimated); empty if all are zero."""
+    sd = np.sqrt(np.diagonal(c.latent.cov, axis1=1, axis2=2))
+    correlation = c.latent.cov / (sd[:, :, None] * sd[:, None, :])
+    cells = [(g, a, b) for g in range(len(sd)) for a in range(sd.shape[1]) for b in range(a + 1, sd.shape[1])]
+    if not any(correlation[cell] for cell in cells):
+        return {}
+    error = dict(zip(c.free.names, np.sqrt(np.diag(c.free.cov)), strict=True))
+    names = [correlation_name(c.dimensions[a], c.dimensions[b], c.latent.groups[g]) for g, a, b in cells]
+    return {
+        "group": [c.latent.groups[g] for g, _, _ in cells],
+        "dimension": [c.dimensions[a] for _, a, _ in cells],
+        "with": [c.dimensions[b] for _, _, b in cells],
+        "correlation": [float(correlation[cell]) for cell in cells],
+        "se": [float(error.get(name, np.nan)) for name in names],
     }

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ep_cases import EQUI3, PAIR, case, dense, importance
 
+from ep_cases import EQUI3, PAIR, case, dense, importance
 from talentassess.core.ep import ep_form, ep_pass, ep_posteriors, evidence_error, gaussian_posteriors, some_persons
 from talentassess.core.likelihood import e_step, one_hot
 from talentassess.core.quadrature import grid, normal_log_weights
@@ -118,7 +118,11 @@ def test_groups_with_their_own_populations_match_the_product_grid():
 @pytest.mark.parametrize("model", ["3pl", "nominal"])
 def test_items_whose_likelihood_is_not_log_concave(model):
     """A wrong answer to an easy item can widen the posterior: sites of negative precision are allowed."""
-    c = case(4000, PAIR, 2, model="3pl", seed=10, n_cat=2) if model == "3pl" else case(150, PAIR, 4, model=model, seed=10)
+    c = (
+        case(4000, PAIR, 2, model="3pl", seed=10, n_cat=2)
+        if model == "3pl"
+        else case(150, PAIR, 4, model=model, seed=10)
+    )
     first = np.unique(c.x, axis=0, return_index=True)[1]
     c = replace(c, x=c.x[first], group=c.group[first], theta=c.theta[first])
     exact, mean, _ = dense(c)

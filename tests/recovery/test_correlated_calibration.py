@@ -73,7 +73,7 @@ def test_observed_information_is_the_derivative_of_the_gradient(fitted):
 
 
 def test_shown_values_are_means_standard_deviations_and_correlations(fitted):
-    c, calibration, problem, at, _ = fitted
+    _, calibration, problem, at, _ = fitted
     cov, (first, second) = calibration.latent.cov, calibration.latent.groups
     assert np.all(np.diagonal(cov[0]) == 1)
     named = dict(zip(calibration.free.names, calibration.free.values, strict=True))
@@ -192,7 +192,7 @@ def test_order_of_items_and_weights_do_not_matter():
     assert other.loglik == pytest.approx(one.loglik, abs=1e-6)
     assert other.latent.cov[0, 0, 1] == pytest.approx(one.latent.cov[0, 0, 1], abs=1e-5)
     assert other.dimension_of("i7") == "s2"
-    slope = {item: row for item, row in zip(one.items["item"], one.items["a"], strict=True)}
+    slope = dict(zip(one.items["item"], one.items["a"], strict=True))
     assert [slope[i] for i in other.items["item"]] == pytest.approx(other.items["a"], abs=1e-4)
     double = ta.calibrate(replace(answers, weight=np.full(300, 2.0)), correlated=True)
     assert double.loglik == pytest.approx(2 * one.loglik, rel=1e-9)

@@ -66,15 +66,15 @@ def score(calibration: Calibration, responses: Responses, method: str = "eap", *
         )
     aligned = _align(calibration, responses, partial)
     group = _group_numbers(calibration, responses)
-    forms = [dimension_form(calibration, d) for d in range(len(calibration.dimensions))]
-    columns = [_score_dimension(form, aligned, group, method) for form in forms]
-    theta = np.column_stack([column[0] for column in columns])
-    variance = np.column_stack([column[1] for column in columns])
-    cov = _diagonal(variance)
     if method in JOINT and is_correlated(calibration):
         theta, cov = joint_posterior(calibration, aligned.x, group, method)
-        variance = np.diagonal(cov, axis1=1, axis2=2)
-    n_answered = np.column_stack([column[2] for column in columns])
+    else:
+        forms = [dimension_form(calibration, d) for d in range(len(calibration.dimensions))]
+        columns = [_score_dimension(form, aligned, group, method) for form in forms]
+        theta = np.column_stack([column[0] for column in columns])
+        cov = _diagonal(np.column_stack([column[1] for column in columns]))
+    variance = np.diagonal(cov, axis1=1, axis2=2)
+    n_answered = _answers_per_dimension(calibration, aligned)
     return Scores(
         person_ids=responses.person_ids,
         dimensions=calibration.dimensions,
@@ -139,19 +139,20 @@ def _group_numbers(calibration: Calibration, responses: Responses) -> IntArray:
     return np.array([groups.index(g) for g in responses.group], dtype=np.int64)
 
 
-def _score_dimension(
-    form: Form, responses: Responses, group: IntArray, method: str
-) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Return theta (N,), error variance (N,) and number of answers (N,) on one dimension."""
+def _answers_per_dimension(calibration: Calibration, responses: Responses) -> IntArray:
+    """Return (N, D) numbers of answers."""
+    own = [np.isin(responses.scales, [name]) for name in calibration.dimensions]
+    return np.column_stack([(responses.x[:, items] != MISSING).sum(axis=1) for items in own])
+
+
+def _score_dimension(form: Form, responses: Responses, group: IntArray, method: str) -> tuple[FloatArray, FloatArray]:
+    """Return theta (N,) and error variance (N,) on one dimension."""
     x = responses.x[:, form.positions]
-    n_answered = (x != MISSING).sum(axis=1)
     if method == "eap":
-        theta, variance = expected_a_posteriori(form, x, group)
-    elif method == "sum-eap":
-        theta, variance = sum_score_eap(form, x, group)
-    else:
-        theta, variance = solve_modes(form, x, group, method)
-    return theta, variance, n_answered
+        return expected_a_posteriori(form, x, group)
+    if method == "sum-eap":
+        return sum_score_eap(form, x, group)
+    return solve_modes(form, x, group, method)
 
 
 def _statuses(theta: FloatArray, n_answered: IntArray, calibrated: Status) -> tuple[tuple[Status, ...], ...]:

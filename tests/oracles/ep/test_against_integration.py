@@ -118,11 +118,8 @@ def test_groups_with_their_own_populations_match_the_product_grid():
 @pytest.mark.parametrize("model", ["3pl", "nominal"])
 def test_items_whose_likelihood_is_not_log_concave(model):
     """A wrong answer to an easy item can widen the posterior: sites of negative precision are allowed."""
-    c = (
-        case(4000, PAIR, 2, model="3pl", seed=10, n_cat=2)
-        if model == "3pl"
-        else case(150, PAIR, 4, model=model, seed=10)
-    )
+    n, per, n_cat = (4000, 2, 2) if model == "3pl" else (150, 4, 5)
+    c = case(n, PAIR, per, model=model, n_cat=n_cat, seed=10)
     first = np.unique(c.x, axis=0, return_index=True)[1]
     c = replace(c, x=c.x[first], group=c.group[first], theta=c.theta[first])
     exact, mean, _ = dense(c)
@@ -186,7 +183,7 @@ def test_patterns_too_unlikely_for_products_fall_back_to_logarithms():
     x = c.x.copy()
     x[0, :60] = np.arange(60) % 2 == 0  # wrong where it is easy, right where it is hard
     c = replace(c, x=x, blocks=(replace(c.blocks[0], par=par), c.blocks[1]))
-    done, mean, _, _ = by_ep(c)
+    done, *_ = by_ep(c)
     assert np.isfinite(done.evidence).all()
     assert done.evidence[0] < -5000
     assert by_ep(c, compiled=False)[0].evidence == pytest.approx(done.evidence, rel=1e-9)

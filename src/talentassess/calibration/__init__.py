@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,13 +21,14 @@ from talentassess.calibration.inputs import (
     name_dimensions,
     name_models,
 )
-from talentassess.calibration.objective import evaluate
-from talentassess.calibration.optimise import Path, Progress, maximise
+from talentassess.calibration.optimise import maximise
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
+from talentassess.calibration.run import Path, Progress
 from talentassess.calibration.standard_errors import covariance
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ModelError
+from talentassess.core.kernel import one_blas_thread
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
@@ -54,6 +56,7 @@ def calibrate(
     se: str | None = "oakes",
     tol: float = 1e-6,
     engine: str = "native",
+    optimiser: str = "l-bfgs",
     max_steps: int = 1000,
     progress: Callable[[Progress], None] = _silent,
 ) -> Calibration:
@@ -76,6 +79,7 @@ def calibrate(
     se : ``oakes``, ``crossprod``, ``sandwich`` or None.
     tol : largest proposed change of any parameter at convergence, logits.
     engine : ``native``, or ``girth`` for the independent second estimator.
+    optimiser : ``l-bfgs``, or ``squarem`` (accelerated EM, slower), to look at an optimum from another side.
     max_steps : passes over the data at the most.
     progress : called after each step with a ``Progress``.
 
@@ -107,6 +111,7 @@ def calibrate(
         se,
         tol,
         max_steps,
+        optimiser,
     )
     parts = name_dimensions(responses, dimensions)
     if engine == "girth":
@@ -117,8 +122,9 @@ def calibrate(
     if engine != "native":
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     check_constraints(settings, responses, parts)
-    problems = _problems(responses, parts, settings)
-    return join_fits(responses, _fit_all(problems, settings, progress), settings)
+    with one_blas_thread():
+        problems = _problems(responses, parts, settings)
+        return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
 def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:
@@ -152,46 +158,36 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
     """Fit the dimensions one by one; after an interrupt the rest stay at their starting values and say so."""
     fits: list[Fit] = []
     for name, problem in problems.items():
+        climb = partial(maximise, report=progress, dimension=name, optimiser=settings.optimiser)
         if any(fit.status is Status.INTERRUPTED for fit in fits):
-            path = maximise(problem, tol=settings.tol, max_steps=1, report=progress, dimension=name)
-            path = replace(path, status=Status.INTERRUPTED)
+            path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
-            path = _on_suited_grid(_from_sample(problem, settings, progress, name), settings, progress, name)
+            path = _on_suited_grid(_from_sample(problem, settings, climb), settings, climb)
         fits.append(_finish(name, path, settings))
     return fits
 
 
-def _from_sample(problem: Problem, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
+def _from_sample(problem: Problem, settings: Settings, climb: Callable[..., Path]) -> Path:
     """Fit all persons, starting from a rough fit to an even sample where there are many."""
-    sample = problem.structure.sample(WARM_UP)
-    start = None
+    sample, start = problem.structure.sample(WARM_UP), None
     if sample is not None and settings.max_steps > 1:
         # a category that nobody in the sample chose must not run away
         rough = replace(problem, structure=sample, pseudo=np.maximum(problem.pseudo, 1.0))
-        path = maximise(rough, tol=ROUGH, max_steps=settings.max_steps, report=progress, dimension=name)
-        if path.status is Status.INTERRUPTED:
-            at = evaluate(problem, path.last.free)
-            return replace(path, problem=problem, last=at if at is not None else path.last)
+        path = climb(rough, tol=ROUGH, max_steps=settings.max_steps)
         start = path.last.free
-    return maximise(
-        problem, tol=settings.tol, max_steps=settings.max_steps, report=progress, dimension=name, start=start
-    )
+        if path.status is Status.INTERRUPTED:
+            return replace(climb(problem, tol=settings.tol, max_steps=1, start=start), status=Status.INTERRUPTED)
+    return climb(problem, tol=settings.tol, max_steps=settings.max_steps, start=start)
 
 
-def _on_suited_grid(path: Path, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
+def _on_suited_grid(path: Path, settings: Settings, climb: Callable[..., Path]) -> Path:
     """Go on from the estimates on a wider or finer grid as long as they ask for one."""
     for _ in range(GRID_ROUNDS):
         better = path.problem.structure.suited(path.last.blocks, path.last.latent)
         if better is None or path.status is Status.INTERRUPTED:
             break
-        again = maximise(
-            replace(path.problem, structure=better),
-            tol=settings.tol,
-            max_steps=settings.max_steps,
-            report=progress,
-            dimension=name,
-            start=path.last.free,
-        )
+        problem = replace(path.problem, structure=better)
+        again = climb(problem, tol=settings.tol, max_steps=settings.max_steps, start=path.last.free)
         path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
     return path
 

@@ -14,20 +14,27 @@ from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.status import Status
 
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
-REFRESH = 4  # steps after which the preconditioner has settled
+MOVED = 0.1  # logits that any value may move before the preconditioner is made anew
 
 
 @dataclass(slots=True)
 class _Memory:
-    """What L-BFGS knows about the curvature: the preconditioner and recent (step, change of gradient) pairs."""
+    """What L-BFGS knows about the curvature.
 
+    Attributes
+    ----------
+    made_at : (F,) where the preconditioner was made; solve : the preconditioner.
+    pairs : recent (step, change of gradient), each (F,).
+    """
+
+    made_at: FloatArray
     solve: Callable[[FloatArray], FloatArray]
     pairs: list[tuple[FloatArray, FloatArray]]
 
 
 def climb_lbfgs(run: Run) -> Status:
     """Maximise until the proposed step is below the run's tolerance everywhere."""
-    memory = _Memory(precondition(run.problem, run.at), [])
+    memory = _Memory(run.at.free, precondition(run.problem, run.at), [])
     while run.n_steps < run.max_steps:
         stuck = run.stuck()
         direction = _direction(run.at, memory, stuck)
@@ -43,8 +50,8 @@ def climb_lbfgs(run: Run) -> Status:
             return run.exhausted(float(run.at.gradient @ direction))
         _remember(run.at, found, memory, stuck)
         run.accept(found)
-        if len(run.trace) <= REFRESH:
-            memory.solve = precondition(run.problem, found)
+        if np.max(np.abs(found.free - memory.made_at)) > MOVED:
+            memory.made_at, memory.solve = found.free, precondition(run.problem, found)
     return Status.MAX_STEPS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -21,22 +22,20 @@ from talentassess.calibration.inputs import (
     name_models,
     ties_across,
 )
-from talentassess.calibration.objective import evaluate
-from talentassess.calibration.optimise import Path, Progress, maximise, on_suited_grid
+from talentassess.calibration.optimise import maximise
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
+from talentassess.calibration.run import Path, Progress
+from talentassess.calibration.stages import from_sample, on_suited_grid
 from talentassess.calibration.standard_errors import covariance
 from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ModelError
+from talentassess.core.kernel import one_blas_thread
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
 __all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
-
-
-WARM_UP = 4000  # persons whose rough estimates start those of everybody, where there are four times as many
-ROUGH = 2e-3  # logits, tolerance on the sample: finer would be lost in its sampling error
 
 
 def _silent(progress: Progress) -> None:
@@ -55,6 +54,7 @@ def calibrate(
     se: str | None = "oakes",
     tol: float = 1e-6,
     engine: str = "native",
+    optimiser: str = "l-bfgs",
     max_steps: int = 1000,
     correlated: bool = False,
     progress: Callable[[Progress], None] = _silent,
@@ -79,6 +79,7 @@ def calibrate(
     se : ``oakes``, ``crossprod``, ``sandwich`` or None.
     tol : largest proposed change of any parameter at convergence, logits.
     engine : ``native``, or ``girth`` for the independent second estimator.
+    optimiser : ``l-bfgs``, or ``squarem`` (accelerated EM, slower), to look at an optimum from another side.
     max_steps : passes over the data at the most.
     correlated : True estimates the correlations of the dimensions, which must be normal.
     progress : called after each step with a ``Progress``.
@@ -111,6 +112,7 @@ def calibrate(
         se,
         tol,
         max_steps,
+        optimiser,
         correlated,
     )
     parts = name_dimensions(responses, dimensions)
@@ -123,14 +125,12 @@ def calibrate(
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     check_constraints(settings, responses, parts)
     across = ties_across(settings.constraints, parts)
-    problems = _problems(responses, parts, replace(settings, constraints=_within(settings.constraints, across)))
-    if correlated:
-        return calibrate_together(responses, problems, settings, across, progress)
-    return join_fits(responses, _fit_all(problems, settings, progress), settings)
-
-
-def _within(constraints: Sequence[Constraint], across: Sequence[Constraint]) -> tuple[Constraint, ...]:
-    return tuple(c for c in constraints if c not in across)
+    within = replace(settings, constraints=tuple(c for c in settings.constraints if c not in across))
+    with one_blas_thread():
+        problems = _problems(responses, parts, within)
+        if correlated:
+            return calibrate_together(responses, problems, settings, across, progress)
+        return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
 def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:
@@ -164,30 +164,13 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
     """Fit the dimensions one by one; after an interrupt the rest stay at their starting values and say so."""
     fits: list[Fit] = []
     for name, problem in problems.items():
+        climb = partial(maximise, report=progress, dimension=name, optimiser=settings.optimiser)
         if any(fit.status is Status.INTERRUPTED for fit in fits):
-            path = maximise(problem, tol=settings.tol, max_steps=1, report=progress, dimension=name)
-            path = replace(path, status=Status.INTERRUPTED)
+            path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
-            path = on_suited_grid(_from_sample(problem, settings, progress, name), settings, progress, name)
+            path = on_suited_grid(from_sample(problem, settings, climb), settings, climb)
         fits.append(_finish(name, path, settings))
     return fits
-
-
-def _from_sample(problem: Problem, settings: Settings, progress: Callable[[Progress], None], name: str) -> Path:
-    """Fit all persons, starting from a rough fit to an even sample where there are many."""
-    sample = problem.structure.sample(WARM_UP)
-    start = None
-    if sample is not None and settings.max_steps > 1:
-        # a category that nobody in the sample chose must not run away
-        rough = replace(problem, structure=sample, pseudo=np.maximum(problem.pseudo, 1.0))
-        path = maximise(rough, tol=ROUGH, max_steps=settings.max_steps, report=progress, dimension=name)
-        if path.status is Status.INTERRUPTED:
-            at = evaluate(problem, path.last.free)
-            return replace(path, problem=problem, last=at if at is not None else path.last)
-        start = path.last.free
-    return maximise(
-        problem, tol=settings.tol, max_steps=settings.max_steps, report=progress, dimension=name, start=start
-    )
 
 
 def _finish(name: str, path: Path, settings: Settings) -> Fit:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from talentassess.calibration.inputs import Settings
-from talentassess.calibration.optimise import Path
 from talentassess.calibration.problem import Problem
+from talentassess.calibration.run import Path
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.likelihood import ItemBlock

@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from talentassess.calibration.objective import Evaluation, evaluate
-from talentassess.calibration.optimise import Path
 from talentassess.calibration.problem import Problem
+from talentassess.calibration.run import Path
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.status import Finding, Severity, Status

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.optimise import OPTIMISERS
 from talentassess.calibration.priors import Prior
 from talentassess.calibration.standard_errors import METHODS
 from talentassess.core.calibration import Calibration
@@ -75,7 +76,7 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps, correlated : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, optimiser, correlated : as in ``calibrate``.
     """
 
     models: Mapping[str, str]
@@ -86,11 +87,15 @@ class Settings:
     se: str | None = "oakes"
     tol: float = 1e-6
     max_steps: int = 1000
+    optimiser: str = "l-bfgs"
     correlated: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
             raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.optimiser not in OPTIMISERS:
+            known = ", ".join(OPTIMISERS)
+            raise ModelError(f"optimiser='{self.optimiser}' is not known; choose one of: {known}.")
         if self.max_steps < 1:
             raise ModelError(f"max_steps must be at least 1; found {self.max_steps}.")
         if self.se is not None and self.se not in METHODS:
@@ -111,6 +116,8 @@ class Settings:
             "tol": f"{self.tol:g}",
             "max_steps": str(self.max_steps),
         }
+        if self.optimiser != Settings.optimiser:
+            options["optimiser"] = self.optimiser
         if self.correlated:
             options["correlated"] = "yes"
         if self.labels is not None:

@@ -19,8 +19,10 @@ LEAST_SHARE = 0.01  # of the complete information that is taken to be left in an
 RIDGE = 1e-8  # relative, for parameters about which nobody's answer says anything
 
 
-def precondition(problem: Problem, at: Evaluation) -> Solve:
+def precondition(problem: Problem, at: Evaluation, *, seen: bool = False) -> Solve:
     """Return an approximate inverse of the observed information at a point, as a function (F,) -> (F,).
+
+    With ``seen`` it is the inverse of the complete-data information, as if theta were seen: an EM step.
 
     Equations: complete-data information per item sum_q n_jq sum_k P_k (d log P_k)(d log P_k)', plus the priors'
     curvature; from it is taken sum_q n_q v_q c_q c_q' with c_jq = sum_k P_k (d log P_k / d par)(d log P_k / d theta)
@@ -28,6 +30,8 @@ def precondition(problem: Problem, at: Evaluation) -> Solve:
     by Woodbury's identity, so the cost is linear in the items.
     """
     complete, lost = _information(problem, at)
+    if seen:
+        lost = None
     n_items = problem.tie.n_free
     items = _item_solver(problem, at, complete)
     rest = _symmetric_solver(problem.structure.information(at.step, at.latent))

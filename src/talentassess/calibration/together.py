@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from talentassess.calibration.correlated import CorrelatedNormal
 from talentassess.calibration.ep_check import approximation_finding
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.joined import join_problems
-from talentassess.calibration.optimise import Path, Progress, maximise, on_suited_grid
+from talentassess.calibration.optimise import maximise
 from talentassess.calibration.problem import Problem
+from talentassess.calibration.run import Path, Progress
+from talentassess.calibration.stages import on_suited_grid
 from talentassess.calibration.standard_errors import covariance
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
@@ -45,18 +48,12 @@ def calibrate_together(
     rough = [_rough(problem, name) for name, problem in problems.items()]
     group = _group_numbers(responses, settings.labels)
     problem, start = join_problems((responses, group), problems, [path.last.free for path in rough], across)
+    climb = partial(maximise, report=progress, dimension=label, optimiser=settings.optimiser)
     stopped = any(path.status is Status.INTERRUPTED for path in rough)
-    path = maximise(
-        problem,
-        tol=settings.tol,
-        max_steps=1 if stopped else settings.max_steps,
-        report=progress,
-        dimension=label,
-        start=start,
-    )
-    n_rough = sum(path.n_steps for path in rough)
-    path = replace(path, status=Status.INTERRUPTED) if stopped else on_suited_grid(path, settings, progress, label)
-    return _finish(responses, problems, replace(path, n_steps=path.n_steps + n_rough), settings, label)
+    path = climb(problem, tol=settings.tol, max_steps=1 if stopped else settings.max_steps, start=start)
+    path = replace(path, status=Status.INTERRUPTED) if stopped else on_suited_grid(path, settings, climb)
+    n_steps = path.n_steps + sum(part.n_steps for part in rough)
+    return _finish(responses, problems, replace(path, n_steps=n_steps), settings, label)
 
 
 def _rough(problem: Problem, name: str) -> Path:

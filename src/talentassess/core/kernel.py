@@ -8,8 +8,9 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -18,6 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 
@@ -71,6 +73,21 @@ def kernel_name() -> str:
         return "NumPy"
     isa = ("baseline", "AVX2", "AVX-512")[loaded.talentassess_isa()]
     return f"compiled kernel ({isa}), {threads()} thread{'s' if threads() > 1 else ''}"
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS at one thread while the kernel is in use: idle BLAS threads spin and take the processors from it."""
+    if library() is None:
+        yield
+        return
+    with _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def threads() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import ProfileError

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from talentassess.core import kernel
+from talentassess.core.answers import compile_answers
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.derived import suited_grid
 from talentassess.core.likelihood import posteriors, stack_log_prob
 from talentassess.core.quadrature import normal_log_weights
 from talentassess.scoring.form import Form
+
+WORTH_COMPILING = 200  # persons: below this, laying out tables costs more than logarithms do
 
 
 def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -17,6 +21,13 @@ def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[Fl
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
     log_prior = np.stack([normal_log_weights(nodes, m, s) for m, s in zip(form.mean, form.sd, strict=True)])
     mean, second = np.empty(len(x)), np.empty(len(x))
-    for rows, _, posterior, _ in posteriors(x, log_prob, log_prior, group, form.starts):
-        mean[rows], second[rows] = posterior @ nodes, posterior @ nodes**2
+    left = np.ones(len(x), dtype=bool)
+    if len(x) >= WORTH_COMPILING and len(nodes) <= kernel.LANES * kernel.MOST_BLOCKS:
+        compiled = compile_answers(x, group, np.ones(len(x)), form.starts)
+        if compiled is not None:
+            (mean, second), left = compiled.moments(log_prob, log_prior, nodes)
+    if left.any():
+        at = np.flatnonzero(left)
+        for rows, _, posterior, _ in posteriors(x[at], log_prob, log_prior, group[at], form.starts):
+            mean[at[rows]], second[at[rows]] = posterior @ nodes, posterior @ nodes**2
     return mean, second - mean**2

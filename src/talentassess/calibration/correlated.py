@@ -171,16 +171,23 @@ class CorrelatedNormal:
         return EStep(step.loglik, step.counts, step.mass[:, None] * (near / near.sum())), gradient
 
     def information(self, step: EStep, latent: FloatArray) -> FloatArray:
-        """Return (L, L) Fisher information about the latent values, were theta seen; see ``Structure``.
+        """Return about (L, L) observed information about the latent values; see ``Structure``.
 
-        Equation: n d(mean)' P d(mean) + n tr(P d(cov) P d(cov)) / 2, P the inverse covariance (Magnus & Neudecker).
+        Equation: n d(mean)' P M P d(mean) + n tr(P d(cov) P M P d(cov) P M) / 2, P the inverse covariance and M what
+        is seen of the covariance, i.e. that of the posterior means: all of it would be the information were theta
+        seen (Magnus & Neudecker 1999). M is reckoned at the mean site, and what items share with it is left out.
         """
         design, total = self.design(latent), np.zeros((len(latent), len(latent)))
+        a = self.form.answers
         for g, mass in enumerate(step.mass.sum(axis=1)):
+            own = a.group == g
+            known = np.maximum(np.average(self.sites[0, own], axis=0, weights=a.weight[own]), 0.0)
             precision = np.linalg.inv(design.cov[g])
-            turned = np.einsum("ab,bcl->lac", precision, design.d_cov[g])
+            seen = design.cov[g] - np.linalg.inv(precision + np.diag(known))
+            straight = precision @ design.d_mean[g]
+            turned = np.einsum("ab,bcl,cd->lad", precision, design.d_cov[g], precision @ seen, optimize=True)
             by_cov = turned.reshape(len(latent), -1) @ turned.transpose(0, 2, 1).reshape(len(latent), -1).T
-            total += mass * (design.d_mean[g].T @ precision @ design.d_mean[g] + by_cov / 2)
+            total += mass * (straight.T @ seen @ straight + by_cov / 2)
         return total
 
     def lost(self, step: EStep, latent: FloatArray, information: FloatArray) -> FloatArray | None:

@@ -25,13 +25,16 @@ def approximation_finding(problem: Problem, at: Evaluation, structure: Correlate
     error = np.concatenate([evidence_error(persons, structure.nodes) for _, persons in passes])
     weight = sample.answers.weight
     mean, worst = float(weight @ np.abs(error) / weight.sum()), float(np.max(np.abs(error)))
-    total = float(weight @ error / weight.sum() * structure.form.answers.weight.sum())
+    size = float(structure.form.answers.weight.sum())
+    total = f"{size * float(weight @ error / weight.sum()):+.1g}"
+    if len(rows) < n:
+        total += f" (standard error of this sample {size * float(np.std(error)) / np.sqrt(len(rows)):.1g})"
     coarse = mean > COARSE
     return Finding(
         "ep_approximation", Severity.WARNING if coarse else Severity.NOTE, where,
         "The dimensions were integrated by expectation propagation. To second order, the log evidence of a person is "
         f"off by {mean:.1e} on average and {worst:.1e} at most ({len(rows)} answer patterns), the log-likelihood by "
-        f"about {total:+.1g}.",
+        f"about {total}.",
         "Check the correlations of short scales against a calibration of two dimensions at a time."
         if coarse else "It is close enough; standard errors and scores rest on the same approximation.",
     )  # fmt: skip

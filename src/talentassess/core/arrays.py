@@ -9,6 +9,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 CodeArray = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
+StatusArray = NDArray[np.object_]
 
 
 def nodes_innermost(n_nodes: int, *rest: int) -> FloatArray:

@@ -8,10 +8,14 @@ import pytest
 from scipy.special import expit
 
 from render_samples import INTERCEPTS, SLOPES, sample_calibration
+from scoring_cases import made_form
+from talentassess.calibration import calibrate
 from talentassess.core.errors import ReportError
 from talentassess.core.status import Status
 from talentassess.render import charts
 from talentassess.render.drawing import draw
+from talentassess.scoring.curves import characteristic_curves
+from talentassess.workflow.simulate import simulate
 
 
 def rows_of(figure, key):
@@ -116,6 +120,20 @@ def test_information_is_the_sum_over_items():
         total += np.sum((g[:, :-1] - g[:, 1:]) ** 2 / (f[:, :-1] - f[:, 1:]), axis=1)
     np.testing.assert_allclose(data["information"], total, rtol=1e-5)
     np.testing.assert_allclose(data["sem"], 1 / np.sqrt(total), rtol=1e-5)
+
+
+def test_information_has_bands_where_the_errors_are_known():
+    calibration = calibrate(simulate(made_form([("graded", 5, 3)], seed=1), 200, seed=2), "graded")
+    figure, curves = charts.test_information(calibration, "scale"), characteristic_curves(calibration)
+    data = rows_of(figure, "information")
+    # oracle: the curves' own standard errors (tests/oracles/scoring/test_curves.py); 1.645 is the normal's 95 % point
+    np.testing.assert_allclose(data["high"], curves.information[0] + 1.645 * curves.information_se[0], rtol=1e-3)
+    np.testing.assert_allclose(data["sem low"], 1 / np.sqrt(data["high"]), rtol=1e-4)
+    assert np.all((data["low"] < data["information"]) & (data["information"] < data["high"]))
+    assert "Bands: 90 % intervals from the standard errors of the item parameters." in figure.caption
+    unknown = charts.test_information(sample_calibration(), "Service")
+    assert "No bands: the joint standard errors of the item parameters are not known." in unknown.caption
+    assert all(value is None for value in rows_of(unknown, "information")["high"])
 
 
 def test_information_says_where_the_target_is_reached():

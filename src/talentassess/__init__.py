@@ -53,6 +53,10 @@ if TYPE_CHECKING:
     from talentassess.norming import NormCard, NormTable, fit_norms, load_norms, norm_card, save_norms
     from talentassess.render.doc import ReportDoc
     from talentassess.scoring import score, sum_score_table
+    from talentassess.scoring.curves import characteristic_curves
+    from talentassess.scoring.plausible import PlausibleValues, plausible_values
+    from talentassess.scoring.pooling import pool_estimates
+    from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
@@ -98,6 +102,10 @@ _HOME = {
     "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
     "talentassess.render.doc": ("ReportDoc",),
     "talentassess.scoring": ("score", "sum_score_table"),
+    "talentassess.scoring.curves": ("characteristic_curves",),
+    "talentassess.scoring.plausible": ("PlausibleValues", "plausible_values"),
+    "talentassess.scoring.pooling": ("pool_estimates",),
+    "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
@@ -126,6 +134,7 @@ __all__ = [
     "NormTable",
     "NormalPrior",
     "OptionSettings",
+    "PlausibleValues",
     "PoolComparison",
     "RawAnswers",
     "ReportDoc",
@@ -142,6 +151,7 @@ __all__ = [
     "bank_names",
     "calibrate",
     "chain_links",
+    "characteristic_curves",
     "check_bank",
     "compare_pool",
     "cross_check",
@@ -162,6 +172,9 @@ __all__ = [
     "model_names",
     "norm_card",
     "parameter_drift",
+    "plausible_values",
+    "pool_estimates",
+    "prepare_scorer",
     "probability_above",
     "read_answers",
     "read_responses",

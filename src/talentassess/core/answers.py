@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talentassess.core import kernel
-from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
+from talentassess.core.arrays import CodeArray, CodeRows, FloatArray, IntArray
 from talentassess.core.likelihood import EStep, e_step, offsets
 from talentassess.core.responses import Responses
 from talentassess.core.survey import Survey, survey_answers, survey_from_sums
@@ -22,14 +22,14 @@ class Answers:
 
     Attributes
     ----------
-    x : (N', J) codes, -1 missing.
+    x : (N', J) codes, -1 missing; read them some persons at a time.
     group : (N',) group number.
     weight : (N',) summed weights; weight_sq : (N',) summed squared weights (for sampling weights).
     starts : (J + 1,) item offsets on the stacked category axis.
     compiled : the same answers laid out for the compiled kernel, None where there is none.
     """
 
-    x: CodeArray
+    x: CodeRows
     group: IntArray
     weight: FloatArray
     weight_sq: FloatArray
@@ -43,11 +43,9 @@ class Answers:
         fast = self.compiled.expected_counts(log_prob, log_prior)
         if not fast.failed.any():
             return EStep(fast.loglik, fast.counts, fast.mass)
-        slow = self._of(fast.failed, log_prob, log_prior)
+        x, group, weight = self.x[fast.failed], self.group[fast.failed], self.weight[fast.failed]
+        slow = e_step(x, log_prob, log_prior, group, weight, self.starts)
         return EStep(fast.loglik + slow.loglik, fast.counts + slow.counts, fast.mass + slow.mass)
-
-    def _of(self, chosen: BoolArray, log_prob: FloatArray, log_prior: FloatArray) -> EStep:
-        return e_step(self.x[chosen], log_prob, log_prior, self.group[chosen], self.weight[chosen], self.starts)
 
     def sample(self, n: int) -> Answers:
         """Return every k-th of the patterns, so that about n are left."""
@@ -88,6 +86,15 @@ def gather_answers(responses: Responses, group: IntArray) -> tuple[Answers, Surv
         weight = np.bincount(where, weight).astype(np.float64)
         weight_sq = np.bincount(where, weight_sq).astype(np.float64)
     return Answers(x, group, weight, weight_sq, starts, compile_answers(x, group, weight, starts)), survey
+
+
+def kernel_answers(
+    x: CodeRows, rows: NDArray[np.uint16], group: IntArray, weight: FloatArray, starts: IntArray, layout: kernel.Layout
+) -> Answers:
+    """Return answers whose rows (N, G) are packed already, with groups (N,) and weights (N,)."""
+    plain = bool(np.all(weight == 1))
+    compiled = None if kernel.library() is None else _compiled(layout, rows, group, weight)
+    return Answers(x, group, weight, weight if plain else weight**2, starts, compiled)
 
 
 def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray) -> kernel.Compiled | None:

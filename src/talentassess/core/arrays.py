@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 CodeArray = NDArray[np.int16]
 BoolArray = NDArray[np.bool_]
+StatusArray = NDArray[np.object_]
 
 
 def nodes_innermost(n_nodes: int, *rest: int) -> FloatArray:
@@ -17,3 +20,18 @@ def nodes_innermost(n_nodes: int, *rest: int) -> FloatArray:
     Models are evaluated at all nodes at once, item by item: elementwise work and sums over nodes then run along memory.
     """
     return np.moveaxis(np.empty((*rest, n_nodes)), -1, 0)
+
+
+class CodeRows(Protocol):
+    """Codes (N, J) of which some persons are read at a time: an array, or answers packed away."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Persons and items, (N, J)."""
+        ...
+
+    def __getitem__(self, persons: slice | IntArray | BoolArray, /) -> CodeArray:
+        """Return the codes of these persons, (n, J)."""
+        ...

@@ -60,9 +60,10 @@ class EpForm:
 
 def ep_form(answers: Answers, dim_of_item: IntArray, n_dims: int, *, compiled: bool = True) -> EpForm:
     """Prepare answers for passes; ``dim_of_item`` (J,) rises. ``compiled=False`` keeps to NumPy."""
-    seen = answers.x >= 0
+    x = answers.x[:]
+    seen = x >= 0
     answered = np.stack([seen[:, dim_of_item == d].any(axis=1) for d in range(n_dims)], axis=1)
-    packed = pack_dimensions(answers.x, answers.starts, dim_of_item, n_dims) if compiled else None
+    packed = pack_dimensions(x, answers.starts, dim_of_item, n_dims) if compiled else None
     return EpForm(answers, dim_of_item, n_dims, answered, packed)
 
 

@@ -173,8 +173,11 @@ def plan_layout(starts: IntArray, missing: BoolArray, breaks: Sequence[int] = ()
 
 
 def pack(layout: Layout, x: CodeArray) -> NDArray[np.uint16]:
-    """Return (N, G) rows of the groups' tables for codes (N, J), -1 missing; needs the library."""
-    loaded = _loaded()
+    """Return (N, G) rows of the groups' tables for codes (N, J), -1 missing."""
+    loaded = library()
+    if loaded is None:
+        digits = np.where(x < 0, layout.n_cat, x) * layout.place
+        return np.add.reduceat(digits, layout.first_item[:-1], axis=1).astype(np.uint16)
     x = np.ascontiguousarray(x, dtype=np.int16)
     codes = np.empty((len(x), layout.n_groups), dtype=np.uint16)
 
@@ -186,6 +189,14 @@ def pack(layout: Layout, x: CodeArray) -> NDArray[np.uint16]:
         )  # fmt: skip
 
     run_slices(len(x), x.size // 4, one)
+    return codes
+
+
+def unpack(layout: Layout, rows: NDArray[np.uint16]) -> CodeArray:
+    """Return codes (N, J), -1 missing, from rows of the groups' tables (N, G)."""
+    group = np.repeat(np.arange(layout.n_groups), np.diff(layout.first_item))
+    codes = (rows[:, group] // layout.place % layout.size).astype(np.int16)
+    codes[codes == layout.n_cat] = -1
     return codes
 
 
@@ -229,12 +240,30 @@ def survey_sums(layout: Layout, codes: NDArray[np.uint16]) -> tuple[IntArray, Fl
         value[layout.offset[g] : layout.offset[g + 1]] += np.column_stack(
             [given, np.where(given, digit / (layout.n_cat[j] - 1), 0.0)]
         )
+    if library() is None:
+        return _survey_sums(layout, codes, value)
     answered = np.empty(len(codes), dtype=np.int32)
     sums = zeros((layout.n_rows, LANES))
     _loaded().talentassess_survey(
         len(codes), layout.n_groups, _at(layout.offset), _at(codes), _at(value), _at(answered), _at(sums)
     )
     return answered.astype(np.int64), fold(layout, sums)
+
+
+def _survey_sums(layout: Layout, codes: NDArray[np.uint16], value: FloatArray) -> tuple[IntArray, FloatArray]:
+    rows = codes + layout.offset[:-1]
+    n, total = value[rows].sum(axis=1).T
+    some = n > 1
+    u = np.where(some, 1 / np.maximum(n - 1, 1), 0.0)
+    lanes = [np.ones(len(n)), some, u, u * total, u**2, u**2 * total, (u * total) ** 2, np.zeros(len(n))]
+    sums = np.zeros((layout.length, LANES))
+    x = unpack(layout, codes)
+    for k, lane in enumerate(lanes):
+        for j in range(x.shape[1]):
+            given = x[:, j] >= 0
+            counted = np.bincount(x[given, j], lane[given], minlength=layout.n_cat[j])
+            sums[layout.start[j] : layout.start[j] + layout.n_cat[j], k] += counted
+    return n.astype(np.int64), sums
 
 
 @dataclass(frozen=True, eq=False, slots=True)

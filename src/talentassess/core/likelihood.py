@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from talentassess.core.arrays import CodeArray, FloatArray, IntArray
+from talentassess.core.arrays import CodeArray, CodeRows, FloatArray, IntArray
 from talentassess.core.model import ItemModel
 
 CHUNK = 8192  # persons per matrix product: the posterior of a chunk stays within a few MB
@@ -94,7 +94,7 @@ class EStep:
 
 
 def posteriors(
-    x: CodeArray, log_prob: FloatArray, log_prior: FloatArray, group: IntArray, starts: IntArray
+    x: CodeRows, log_prob: FloatArray, log_prior: FloatArray, group: IntArray, starts: IntArray
 ) -> Iterator[tuple[slice, FloatArray, FloatArray, FloatArray]]:
     """Yield (rows, one-hot (n, S), posterior (n, Q), log marginal (n,)) for consecutive chunks of persons.
 
@@ -118,7 +118,7 @@ def posteriors(
 
 
 def e_step(
-    x: CodeArray, log_prob: FloatArray, log_prior: FloatArray, group: IntArray, weight: FloatArray, starts: IntArray
+    x: CodeRows, log_prob: FloatArray, log_prior: FloatArray, group: IntArray, weight: FloatArray, starts: IntArray
 ) -> EStep:
     """Return the marginal log-likelihood and expected counts; arguments as in ``posteriors``, weight (N,).
 

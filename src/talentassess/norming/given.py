@@ -83,8 +83,8 @@ def usable(scores: Scores) -> tuple[BoolArray, IntArray]:
     -------
     (N, D) True where theta is finite and rests on answers, and (D,) the number of those that did not converge.
     """
-    no_answers = np.array([[status is Status.NO_ANSWERS for status in person] for person in scores.status])
-    not_ok = np.array([[not status.ok for status in person] for person in scores.status])
+    no_answers = scores.status == Status.NO_ANSWERS
+    not_ok = scores.status != Status.CONVERGED
     known = np.isfinite(scores.theta) & (scores.n_answered > 0) & ~no_answers
     return known, np.sum(known & not_ok, axis=0)
 

@@ -14,7 +14,9 @@ from talentassess.core.derived import item_information
 from talentassess.core.errors import ReportError
 from talentassess.render import chart_kit as kit
 from talentassess.render.blocks import FigureBlock, TableBlock, slug
+from talentassess.scoring.curves import characteristic_curves
 
+BAND = 1.6449  # standard errors each way: 90 %
 FARTHEST = 6.0  # logits; an axis that follows every extreme threshold would squash all others
 
 
@@ -35,7 +37,8 @@ def test_information(
     reach : theta runs from -reach to reach, logits.
 
     Equation: I(theta) = sum_j I_j(theta), SEM(theta) = 1 / sqrt(I(theta)) (Samejima 1969). Items that measure several
-    dimensions count where the dimension is their first.
+    dimensions count where the dimension is their first. The bands are 90 % intervals by the delta method from the joint
+    covariance of the estimates (``scoring.curves``); the caption says so, or why there are none.
 
     Raises
     ------
@@ -46,13 +49,14 @@ def test_information(
     with np.errstate(divide="ignore"):
         sem = 1 / np.sqrt(information)
     best = int(information.argmax())
-    data = kit.records({"theta": line, "information": information, "sem": sem})
+    limits, note = _limits(calibration, dimension, line)
+    data = kit.records({"theta": line, "information": information, "sem": sem, **limits})
     every = slice(0, len(line), 5)
     columns: kit.Table = {"theta": line[every], "information": information[every], "SEM": sem[every]}
     target = "" if target_sem is None else f" Dotted line: target SEM {target_sem:.2f}."
     return FigureBlock(
         caption=f"Test information of {dimension} (solid, left axis) and its standard error of measurement, SEM "
-        f"(dashed, right axis).{target}{kit.calibration_note(calibration)}",
+        f"(dashed, right axis).{target}{note}{kit.calibration_note(calibration)}",
         alt_text=f"The information of {dimension} peaks at theta {line[best]:.1f} with {information[best]:.2f}, "
         f"where the SEM is {sem[best]:.2f} logits.{_target_text(line, sem, target_sem)}",
         spec=kit.finish(_information_chart(data, dimension, target_sem, float(np.nanmin(sem)))),
@@ -69,6 +73,22 @@ def _information(calibration: Calibration, dimension: str, line: FloatArray) -> 
     theta = kit.theta_points(calibration, d, line)
     total: FloatArray = np.sum([item_information(block, theta).sum(axis=1) for block in blocks], axis=0)
     return total
+
+
+def _limits(calibration: Calibration, dimension: str, line: FloatArray) -> tuple[kit.Table, str]:
+    """Return lower and upper limits of information and SEM (four columns (Q,)) and what the caption says of them."""
+    nothing: kit.Table = {name: np.full(len(line), np.nan) for name in ("low", "high", "sem low", "sem high")}
+    if any(len(block.dims) > 1 for block in calibration.blocks):
+        return nothing, " No bands: items measure several dimensions."
+    curves, d = characteristic_curves(calibration, line), calibration.dimensions.index(dimension)
+    if not np.isfinite(curves.information_se[d]).all():
+        return nothing, " No bands: the joint standard errors of the item parameters are not known."
+    info, info_se = curves.information[d], BAND * curves.information_se[d]
+    low, high = np.maximum(info - info_se, 0.0), info + info_se
+    # the limits of the SEM are those of the information, turned over: two bands that say the same
+    with np.errstate(divide="ignore"):
+        table: kit.Table = {"low": low, "high": high, "sem low": 1 / np.sqrt(high), "sem high": 1 / np.sqrt(low)}
+    return table, " Bands: 90 % intervals from the standard errors of the item parameters."
 
 
 def _target_text(line: FloatArray, sem: FloatArray, target: float | None) -> str:
@@ -88,12 +108,20 @@ def _information_chart(data: alt.InlineData, dimension: str, target: float | Non
     axis = alt.Axis(titleColor=kit.VERMILLION, grid=False, orient="right")
     right = alt.Y("sem:Q", title="SEM (logits)", scale=scale, axis=axis)
     tooltip = [alt.Tooltip(f"{n}:Q", format=f) for n, f in (("theta", ".1f"), ("information", ".2f"), ("sem", ".2f"))]
-    area = alt.Chart(data).mark_area(color=kit.BLUE, opacity=0.08).encode(x, left)
+    # without limits in the data the areas are empty
+    low = alt.Y("low:Q", title="Information", axis=alt.Axis(titleColor=kit.BLUE), scale=alt.Scale(zero=True))
+    between = alt.Chart(data).mark_area(color=kit.BLUE, opacity=0.18).encode(x, low, alt.Y2("high:Q"))
     information = alt.Chart(data).mark_line(color=kit.BLUE, strokeWidth=2.4).encode(x, left, tooltip=tooltip)
+    low_sem = alt.Y("sem low:Q", title="SEM (logits)", scale=scale, axis=axis)
+    around = alt.Chart(data).mark_area(color=kit.VERMILLION, opacity=0.14, clip=True)
     dashed = alt.Chart(data).mark_line(color=kit.VERMILLION, strokeWidth=2.2, strokeDash=[7, 3], clip=True)
     goal = alt.Chart(kit.records({"sem": [target]})).mark_rule(strokeDash=[2, 3], color=kit.INK).encode(right)
-    error = alt.layer(dashed.encode(x, right, tooltip=tooltip), *([] if target is None else [goal]))
-    chart: kit.AnyChart = alt.layer(alt.layer(area, information), error).resolve_scale(y="independent")
+    error = alt.layer(
+        around.encode(x, low_sem, alt.Y2("sem high:Q")),
+        dashed.encode(x, right, tooltip=tooltip),
+        *([] if target is None else [goal]),
+    )
+    chart: kit.AnyChart = alt.layer(alt.layer(between, information), error).resolve_scale(y="independent")
     return chart
 
 

@@ -14,6 +14,7 @@ from talentassess.core.derived import joint_grid
 from talentassess.core.ep import ep_form, ep_pass, gaussian_posteriors
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import CHUNK, ItemBlock, offsets, stack_log_prob
+from talentassess.scoring.inputs import Aligned, count_answers
 
 ROUNDS, TOLERANCE = 100, 1e-8
 JOINT = ("eap", "map")  # methods that use the population, and so its correlations
@@ -25,23 +26,23 @@ def is_correlated(calibration: Calibration) -> bool:
     return bool(np.any(cov - np.einsum("gdd->gd", cov)[:, :, None] * np.eye(cov.shape[1]) != 0))
 
 
-def joint_posterior(
-    calibration: Calibration, x: CodeArray, group: IntArray, method: str
-) -> tuple[FloatArray, FloatArray]:
-    """Return scores (N, D) in logits and their posterior covariance (N, D, D).
+def joint_posterior(calibration: Calibration, aligned: Aligned, method: str) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return scores (N, D) in logits, their posterior covariance (N, D, D) and numbers of answers (N, D).
 
     Parameters
     ----------
     calibration : every item measures one dimension.
-    x : (N, J) codes in the calibration's order; group : (N,) group numbers.
+    aligned : the answers of N persons.
     method : ``eap`` (posterior mean and covariance by expectation propagation) or ``map`` (posterior mode, by Fisher
         scoring; covariance: the inverse of expected information plus the population's precision).
     """
     several = [item for block in calibration.blocks if len(block.dims) > 1 for item in block.items]
     if several:
         raise ScoringError(f"Item '{calibration.item_ids[several[0]]}' measures several dimensions at once.")
-    form = _Form.of(calibration, x, group)
-    return _expected(form) if method == "eap" else _modes(form)
+    form = _Form.of(calibration, aligned.x, aligned.group)
+    theta, cov = _expected(form) if method == "eap" else _modes(form)
+    own = [np.flatnonzero(form.dim == d) for d in range(theta.shape[1])]
+    return theta, cov, np.column_stack([count_answers(form.x[:, items], aligned.complete) for items in own])
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -11,7 +11,7 @@ from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
-from talentassess.core.likelihood import stack_log_prob
+from talentassess.core.likelihood import ItemBlock, stack_log_prob
 from talentassess.core.provenance import Provenance
 from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.tabular import Columns, Tabular
@@ -49,13 +49,14 @@ def sum_score_table(calibration: Calibration, dimension: str | None = None) -> S
     """Return the sum score to EAP conversion of one dimension (the only one, if left out).
 
     Equation: P(s | theta) by the recursion of Lord & Wingersky (1984), for polytomous items Thissen et al. (1995);
-    EAP(s) = E[theta | s]. An unknown dimension raises ``ScoringError``.
+    EAP(s) = E[theta | s]. An unknown dimension, or one with unordered categories, raises ``ScoringError``.
     """
     if dimension is None and len(calibration.dimensions) == 1:
         dimension = calibration.dimensions[0]
     if dimension not in calibration.dimensions:
         raise ScoringError(f"Name one dimension: {', '.join(calibration.dimensions)} (found: {dimension}).")
     form = dimension_form(calibration, calibration.dimensions.index(dimension))
+    refuse_unordered(form.blocks)
     nodes, probability = _category_probabilities(form)
     eap, variance, share = _table(form, nodes, probability, np.ones(len(form.n_cat), dtype=bool), 0)
     return SumScoreTable(
@@ -66,6 +67,15 @@ def sum_score_table(calibration: Calibration, dimension: str | None = None) -> S
         share=share,
         provenance=calibration.provenance,
     )
+
+
+def refuse_unordered(blocks: Sequence[ItemBlock]) -> None:
+    """Raise ``ScoringError`` if a block's categories are not ordered: their codes cannot be added up."""
+    unordered = [block.model.label for block in blocks if not block.model.ordered]
+    if unordered:
+        raise ScoringError(
+            f"A sum score of the {unordered[0]} has no meaning: its categories are not ordered. Use eap."
+        )
 
 
 def sum_score_eap(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:

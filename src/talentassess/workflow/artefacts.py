@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, StatusArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import ArtefactError
 from talentassess.core.files import read_artefact, write_artefact, write_whole
@@ -40,7 +40,7 @@ def save(result: Calibration | Scores, path: str | Path) -> Path:
     """
     schema, packed = _packed(result)
     with _plain_failure(Path(path), "written"):
-        return write_artefact(Path(path), schema, packed.model_dump(mode="json"))
+        return write_artefact(Path(path), schema, packed.model_dump(mode="json", exclude_defaults=True))
 
 
 def save_table(result: Tabular, path: str | Path) -> Path:
@@ -132,6 +132,7 @@ class ScoresFile(_Part):
     reliability: JsonValue
     group: list[str] | None
     provenance: ProvenancePart
+    item_cov: JsonValue = None  # written only if the scores carry it
 
 
 def _packed(result: Calibration | Scores) -> tuple[str, CalibrationFile | ScoresFile]:
@@ -283,6 +284,7 @@ def _pack_scores(s: Scores) -> ScoresFile:
         reliability=_numbers(s.reliability),
         group=None if s.group is None else list(s.group),
         provenance=_pack_provenance(s.provenance),
+        item_cov=None if s.item_cov is None else _numbers(s.item_cov),
     )
 
 
@@ -294,9 +296,15 @@ def _unpack_scores(f: ScoresFile) -> Scores:
         cov=_array(f.cov),
         method=f.method,
         metric=f.metric,
-        status=tuple(tuple(_status(name) for name in person) for person in f.status),
+        status=_statuses(f.status),
         n_answered=np.array(f.n_answered, dtype=np.int64),
         reliability=_array(f.reliability),
         group=None if f.group is None else tuple(f.group),
         provenance=_unpack_provenance(f.provenance),
+        item_cov=None if f.item_cov is None else _array(f.item_cov),
     )
+
+
+def _statuses(names: list[list[str]]) -> StatusArray:
+    out: StatusArray = np.array([[_status(name) for name in person] for person in names], dtype=np.object_)
+    return out

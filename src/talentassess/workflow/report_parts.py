@@ -297,6 +297,8 @@ def score_sections(scores: Scores) -> list[Section]:
     }
     reliability: Columns = {"Scale": list(scores.dimensions), "Reliability": scores.reliability}
     note = f"{scores.method.upper()} scores in {scores.metric}s of the latent trait."
+    if scores.item_cov is not None:
+        note += " The standard errors include what is uncertain about the item parameters."
     patterns = {"Score": NUMBERS, "SE": NUMBERS}
     return [
         Section(

@@ -77,6 +77,8 @@ def refuse_settings(settings: Settings) -> None:
         "se": settings.se not in ("oakes", None),
         "tol": settings.tol != Settings.tol,
         "max_steps": settings.max_steps != Settings.max_steps,
+        "density": settings.density != Settings.density,
+        "covariates": settings.covariates is not None,
     }
     named = [name for name, is_given in given.items() if is_given]
     if named:

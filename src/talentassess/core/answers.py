@@ -79,7 +79,8 @@ def gather_answers(responses: Responses, group: IntArray, worth: FloatArray) -> 
     kept = survey.answered > 0
     x, group, weight, weight_sq = x[kept], group[kept], weight[kept], weight[kept] ** 2
     if x.shape[1] <= MERGE_UP_TO:
-        keys = np.column_stack([x, group.astype(np.int16)])
+        # 16-bit keys sort fastest; a latent regression may have more groups than they count
+        keys = np.column_stack([x, group.astype(np.int16 if group.max(initial=0) < 2**15 else np.int64)])
         distinct, where = np.unique(keys, axis=0, return_inverse=True)
         where = where.ravel()
         x, group = np.ascontiguousarray(distinct[:, :-1]), distinct[:, -1].astype(np.int64)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from talentassess.bank.tables import key_responses, read_answers, read_responses
     from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
+    from talentassess.calibration.density_choice import DensityComparison, compare_densities
     from talentassess.core.calibration import Calibration
     from talentassess.core.errors import TalentAssessError
     from talentassess.core.responses import Responses
@@ -72,6 +73,7 @@ _HOME = {
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
     "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
     "talentassess.calibration.crosscheck": ("cross_check",),
+    "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
     "talentassess.core.calibration": ("Calibration",),
     "talentassess.core.errors": ("TalentAssessError",),
     "talentassess.core.responses": ("Responses",),
@@ -117,6 +119,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "BetaPrior",
     "Calibration",
+    "DensityComparison",
     "DriftTable",
     "Equal",
     "EquatingTable",
@@ -153,6 +156,7 @@ __all__ = [
     "chain_links",
     "characteristic_curves",
     "check_bank",
+    "compare_densities",
     "compare_pool",
     "cross_check",
     "derive_keys",

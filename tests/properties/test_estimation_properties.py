@@ -14,6 +14,7 @@ from talentassess.core.answers import gather_answers
 from talentassess.core.likelihood import ItemBlock, e_step, offsets, posteriors, stack_log_prob
 from talentassess.core.quadrature import d_normal_log_weights, grid, normal_log_weights
 from talentassess.core.responses import Responses
+from talentassess.core.survey import plain_worth
 from talentassess.models import all_models
 from talentassess.scoring import score
 
@@ -55,7 +56,7 @@ def test_the_marginal_likelihood_is_the_sum_over_nodes(x):
 @given(codes)
 @settings(max_examples=20, deadline=None)
 def test_merging_patterns_keeps_every_answer(x):
-    merged, _ = gather_answers(responses(x), np.zeros(40, dtype=np.int64))
+    merged, _ = gather_answers(responses(x), np.zeros(40, dtype=np.int64), plain_worth(np.full(5, 3)))
     assert merged.weight.sum() == (x >= 0).any(axis=1).sum()
     for j, code in itertools.product(range(5), range(3)):
         assert merged.weight[merged.x[:, j] == code].sum() == (x[:, j] == code).sum()

@@ -15,7 +15,7 @@ from talentassess.core.answers import Answers, compile_answers, gather_answers
 from talentassess.core.likelihood import ItemBlock, e_step, offsets, posteriors, stack_log_prob
 from talentassess.core.quadrature import grid, normal_log_weights
 from talentassess.core.responses import Responses
-from talentassess.core.survey import survey_answers
+from talentassess.core.survey import plain_worth, survey_answers
 from talentassess.models import find_model
 
 compiled_only = pytest.mark.skipif(kernel.library() is None, reason="no compiled kernel here")
@@ -151,8 +151,9 @@ def test_survey_is_what_corrcoef_says(missing):
     responses = Responses(
         x=x, n_cat=kinds, item_ids=[f"q{j}" for j in range(len(kinds))], person_ids=[str(i) for i in range(500)]
     )
-    kept, survey = gather_answers(responses, np.zeros(500, dtype=np.int64))
-    for found in (survey, survey_answers(x, starts)):
+    worth = plain_worth(np.array(kinds))
+    kept, survey = gather_answers(responses, np.zeros(500, dtype=np.int64), worth)
+    for found in (survey, survey_answers(x, starts, worth)):
         np.testing.assert_allclose(found.rest_correlation, expected, atol=1e-12)
         np.testing.assert_array_equal(found.answered, (x >= 0).sum(axis=1))
         counted = np.concatenate([np.bincount(x[x[:, j] >= 0, j], minlength=k) for j, k in enumerate(kinds)])

@@ -216,5 +216,7 @@ def test_refusals():
     answers = c.responses()
     with pytest.raises(CalibrationError, match="at least two dimensions"):
         ta.calibrate(answers.select(["i1", "i2", "i3"]), correlated=True)
+    with pytest.raises(ModelError, match="normal latent distributions without covariates"):
+        ta.calibrate(answers, correlated=True, density="davidian-2")
     with pytest.raises(ModelError, match="does not know correlated"):
         ta.calibrate(answers, correlated=True, engine="girth")

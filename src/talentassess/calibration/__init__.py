@@ -7,10 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from talentassess.calibration.assemble import Fit, join_fits
 from talentassess.calibration.audit import audit_after, audit_before, count_parameters
 from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.densities import ShapeFit, fit_shape
 from talentassess.calibration.inputs import (
     Settings,
     anchor_constraints,
@@ -25,11 +27,14 @@ from talentassess.calibration.inputs import (
 from talentassess.calibration.optimise import maximise
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
-from talentassess.calibration.run import Path, Progress
+from talentassess.calibration.regression import with_covariates
+from talentassess.calibration.run import Progress
 from talentassess.calibration.stages import from_sample, on_suited_grid
 from talentassess.calibration.standard_errors import covariance
+from talentassess.calibration.structures import NormalGroups
 from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
+from talentassess.core.covariates import read_covariates
 from talentassess.core.errors import ModelError
 from talentassess.core.kernel import one_blas_thread
 from talentassess.core.responses import Responses
@@ -58,6 +63,8 @@ def calibrate(
     max_steps: int = 1000,
     correlated: bool = False,
     progress: Callable[[Progress], None] = _silent,
+    density: str = "normal",
+    covariates: Mapping[str, ArrayLike] | None = None,
 ) -> Calibration:
     """Fit item response models to answers by marginal maximum likelihood.
 
@@ -83,6 +90,10 @@ def calibrate(
     max_steps : passes over the data at the most.
     correlated : True estimates the correlations of the dimensions, which must be normal.
     progress : called after each step with a ``Progress``.
+    density : of the latent trait: ``normal``, ``davidian-k`` or ``loglinear-k``, k = 1..10 (see ``core.latent_shape``);
+        groups share the shape. ``compare_densities`` helps to choose k.
+    covariates : name -> (N,) numbers: latent regression theta_i ~ Normal(beta' z_i, 1), no intercept, covariates as
+        they are; the residual variance is estimated where the model fixes the slopes, intercepts for further groups.
 
     Returns
     -------
@@ -90,7 +101,9 @@ def calibrate(
 
     Raises
     ------
-    CalibrationError : items without variation, items in no or in two dimensions, too few persons.
+    CalibrationError : items without variation, items in no or in two dimensions, too few persons, covariates that do
+        not vary or follow from others.
+    DataError : covariates that are missing for a person or no numbers.
     ModelError : unknown model, constraint or prior; a model that does not take the items' categories.
 
     Equation: log L = sum_i w_i log sum_q W(theta_q) prod_j P_j(x_ij | theta_q) (Bock & Aitkin 1981).
@@ -113,6 +126,8 @@ def calibrate(
         tol,
         max_steps,
         optimiser,
+        density,
+        None if covariates is None else read_covariates(covariates, responses.person_ids),
         correlated,
     )
     parts = name_dimensions(responses, dimensions)
@@ -145,7 +160,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
         constraints = concerning(settings.constraints, items)
         if anchors is not None:
             constraints += anchor_constraints(anchors, part, settings.models)
-        problems[name] = build_problem(
+        problem = build_problem(
             part,
             settings.models,
             groups=settings.labels,
@@ -153,11 +168,23 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
             constraints=constraints,
             priors=settings.priors,
         )
+        problems[name] = _regressed(problem, settings)
     free = {name for problem in problems.values() for name in problem.tie.param_names}
     idle = [name for name in settings.priors or {} if name not in free]
     if idle:
         raise ModelError(f"The prior on '{idle[0]}' has nothing to act on: the parameter is fixed or part of a design.")
     return problems
+
+
+def _regressed(problem: Problem, settings: Settings) -> Problem:
+    """Let covariates move the latent means if there are any."""
+    structure = problem.structure
+    if settings.covariates is None or not isinstance(structure, NormalGroups):
+        return problem
+    group = np.zeros(problem.responses.n_persons, dtype=np.int64)
+    if settings.labels is not None:
+        group = np.array([structure.groups.index(label) for label in settings.labels], dtype=np.int64)
+    return replace(problem, structure=with_covariates(structure, problem.responses, group, settings.covariates))
 
 
 def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Callable[[Progress], None]) -> list[Fit]:
@@ -169,17 +196,18 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
             path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
             path = on_suited_grid(from_sample(problem, settings, climb), settings, climb)
-        fits.append(_finish(name, path, settings))
+        fits.append(_finish(name, fit_shape(path, settings, climb), settings))
     return fits
 
 
-def _finish(name: str, path: Path, settings: Settings) -> Fit:
-    problem = path.problem
+def _finish(name: str, shaped: ShapeFit, settings: Settings) -> Fit:
+    path, problem = shaped.path, shaped.path.problem
     cov = covariance(problem, path.last, settings.se, path.at_bound)
     counted = count_parameters(problem, name)
     if (cov is None or counted) and path.status is Status.CONVERGED:
         path = replace(path, status=Status.NOT_IDENTIFIED)
     if cov is None:
         cov = np.full((len(path.last.free),) * 2, np.nan)
-    audit = [*audit_before(problem, name), *counted, *audit_after(problem, path, cov, name, settings.se)]
+    after = [*audit_after(problem, path, cov, name, settings.se), *shaped.findings(name, path.status, cov)]
+    audit = [*audit_before(problem, name), *counted, *after]
     return Fit(name, problem, path, cov, path.status, audit)

@@ -8,9 +8,13 @@ import numpy as np
 
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.problem import Problem
+from talentassess.calibration.regression import CovariateGroups
 from talentassess.calibration.run import Path
+from talentassess.calibration.shaped import ShapedGroups
 from talentassess.core.arrays import FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
+from talentassess.core.covariates import LatentRegression
+from talentassess.core.latent_shape import LatentShape
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
@@ -113,7 +117,33 @@ def _latent(fits: list[Fit]) -> Latent:
     for d, fit in enumerate(fits):
         own_mean, own_cov = fit.problem.structure.moments(fit.path.last.latent)
         mean[:, d], cov[:, d, d] = own_mean[:, 0], own_cov[:, 0, 0]
-    return Latent(groups, mean, cov)
+    shapes = tuple(_shape(fit) for fit in fits)
+    return Latent(groups, mean, cov, shapes if any(shapes) else (), _regression(fits))
+
+
+def _shape(fit: Fit) -> LatentShape | None:
+    structure = fit.problem.structure
+    return structure.shape(fit.path.last.latent) if isinstance(structure, ShapedGroups) else None
+
+
+def _regression(fits: list[Fit]) -> LatentRegression | None:
+    found = [(fit, fit.problem.structure) for fit in fits]
+    regressed = [(fit, structure) for fit, structure in found if isinstance(structure, CovariateGroups)]
+    if not regressed:
+        return None
+    latent = [fit.path.last.latent for fit, _ in regressed]
+    ends = [structure.mean_sd(values) for (_, structure), values in zip(regressed, latent, strict=True)]
+    total = [structure.moments(values)[1][:, 0, 0] for (_, structure), values in zip(regressed, latent, strict=True)]
+    n = len(regressed[0][1].covariates)
+    sd = np.column_stack([sd for _, sd in ends])
+    return LatentRegression(
+        names=regressed[0][1].covariates,
+        beta=np.stack([structure.beta(values) for (_, structure), values in zip(regressed, latent, strict=True)]),
+        se=np.stack([np.sqrt(np.diag(fit.cov)[len(fit.cov) - n :]) for fit, _ in regressed]),
+        mean=np.column_stack([mean for mean, _ in ends]),
+        sd=sd,
+        explained=1 - sd**2 / np.column_stack(total),
+    )
 
 
 def _block_diagonal(parts: list[FloatArray]) -> FloatArray:

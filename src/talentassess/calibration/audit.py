@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from talentassess.calibration.objective import Evaluation, evaluate
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.run import Path
+from talentassess.calibration.starts import rising_items
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.status import Finding, Severity, Status
@@ -45,6 +46,10 @@ def audit_before(problem: Problem, dimension: str) -> list[Finding]:
             )
         )  # fmt: skip
     return findings + _small_groups(problem) + _disconnected(problem, dimension)
+
+
+def _models(problem: Problem) -> dict[str, str]:
+    return {problem.responses.item_ids[j]: block.variant for block in problem.blocks for j in block.items}
 
 
 def _rare_categories(item: str, counts: FloatArray) -> list[Finding]:
@@ -146,6 +151,7 @@ def audit_after(problem: Problem, path: Path, cov: FloatArray, dimension: str, m
             )
         )  # fmt: skip
     findings += _slopes(problem, path.last) + _priors_in_force(problem, dimension)
+    findings += _reflection(problem, path.last, dimension)
     large = [problem.names[f] for f in np.flatnonzero(np.nan_to_num(se) > 2.0)]
     if large:
         findings.append(
@@ -191,7 +197,7 @@ def _ended(status: Status) -> str:
 def _slopes(problem: Problem, at: Evaluation) -> list[Finding]:
     findings = []
     for block in at.blocks:
-        if not block.model.ordered:
+        if block.model.params(block.n_cat, 1)[0].name != "slope":  # nominal, unfolding: nothing that has to rise
             continue
         for j, slope in zip(block.items, block.par[:, 0], strict=True):
             item = problem.responses.item_ids[j]
@@ -211,6 +217,25 @@ def _slopes(problem: Problem, at: Evaluation) -> list[Finding]:
                     )
                 )  # fmt: skip
     return findings
+
+
+def _reflection(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
+    """Say which way an unfolding scale runs where nothing but the convention decides it."""
+    free = np.diff(problem.tie.matrix.indptr) > 0
+    locations = np.flatnonzero([p.name == "location" for p in problem.entries.params])
+    if rising_items(problem.responses.item_ids, _models(problem)).any() or not free[locations].all():
+        return []
+    value = np.concatenate([block.par.ravel() for block in at.blocks])[locations]
+    lowest, highest = (problem.entries.items[locations[k]] for k in (value.argmin(), value.argmax()))
+    return [
+        Finding(
+            "reflection", Severity.NOTE, dimension,
+            f"The direction of an unfolding scale is arbitrary: here it runs from '{lowest}' ({value.min():.2f}) to "
+            f"'{highest}' ({value.max():.2f}).",
+            "Read the two statements before naming the poles; the first item of the form with a clear side was put on "
+            "the positive one. Put another item first, or fix a location, to turn the scale round.",
+        )
+    ]  # fmt: skip
 
 
 def _priors_in_force(problem: Problem, dimension: str) -> list[Finding]:

@@ -15,7 +15,7 @@ from talentassess.core.likelihood import ItemBlock, offsets
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.status import Finding, Severity, Status
-from talentassess.core.survey import survey_answers
+from talentassess.core.survey import plain_worth, survey_answers
 from talentassess.models import find_model
 
 # What girth 0.8.0 estimates reliably. Its threepl_mml, multidimensional_* and polychoric functions fail with numpy 2.
@@ -78,6 +78,8 @@ def refuse_settings(settings: Settings) -> None:
         "tol": settings.tol != Settings.tol,
         "max_steps": settings.max_steps != Settings.max_steps,
         "correlated": settings.correlated,
+        "density": settings.density != Settings.density,
+        "covariates": settings.covariates is not None,
     }
     named = [name for name, is_given in given.items() if is_given]
     if named:
@@ -85,7 +87,9 @@ def refuse_settings(settings: Settings) -> None:
 
 
 def _check_guards(responses: Responses, model: str) -> None:
-    check_estimable(responses.item_ids, survey_answers(responses.x, offsets(responses.n_cat)))
+    check_estimable(
+        responses.item_ids, survey_answers(responses.x, offsets(responses.n_cat), plain_worth(responses.n_cat))
+    )
     problems = girth_refusals(responses, model)
     if problems:
         raise CalibrationError("engine='girth' cannot calibrate these answers; use engine='native'.", problems)

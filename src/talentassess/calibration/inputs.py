@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from talentassess.calibration.constraints import Constraint, Equal, Fixed
 from talentassess.calibration.optimise import OPTIMISERS
 from talentassess.calibration.priors import Prior
+from talentassess.calibration.shaped import NORMAL, parse_density
 from talentassess.calibration.standard_errors import METHODS
 from talentassess.core.calibration import Calibration
+from talentassess.core.covariates import Covariates
 from talentassess.core.errors import CalibrationError, ModelError
 from talentassess.core.model import Param
 from talentassess.core.responses import Responses
@@ -76,7 +78,8 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps, optimiser, correlated : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, optimiser, density, correlated : as in ``calibrate``.
+    covariates : of the latent regression, or None.
     """
 
     models: Mapping[str, str]
@@ -88,6 +91,8 @@ class Settings:
     tol: float = 1e-6
     max_steps: int = 1000
     optimiser: str = "l-bfgs"
+    density: str = NORMAL
+    covariates: Covariates | None = None
     correlated: bool = False
 
     def __post_init__(self) -> None:
@@ -100,6 +105,13 @@ class Settings:
             raise ModelError(f"max_steps must be at least 1; found {self.max_steps}.")
         if self.se is not None and self.se not in METHODS:
             raise ModelError(f"se='{self.se}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
+        if parse_density(self.density) is not None and self.covariates is not None:
+            raise ModelError("density and covariates cannot be combined: the regression's residuals are normal.")
+        if self.correlated and (parse_density(self.density) is not None or self.covariates is not None):
+            raise ModelError(
+                "correlated=True takes normal latent distributions without covariates: leave density and covariates "
+                "out, or calibrate the dimensions one by one."
+            )
         strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal)]
         if strange:
             raise ModelError(f"constraints must be Fixed(...) or Equal(...) objects; found {strange[0]!r}.")
@@ -128,6 +140,10 @@ class Settings:
             options["constraints"] = "; ".join(map(repr, self.constraints))
         if self.priors is not None:
             options["priors"] = "; ".join(f"{n}: {p!r}" for n, p in self.priors.items()) or "none"
+        if self.density != NORMAL:
+            options["density"] = self.density
+        if self.covariates is not None:
+            options["covariates"] = ", ".join(self.covariates.names)
         return options
 
 

@@ -86,7 +86,9 @@ def _join_structures(
     mean, sd = np.stack([end[0] for end in ends], axis=1), np.stack([end[1] for end in ends], axis=1)
     roots = np.tile(correlation_roots(_suggested_correlations(parts)), len(own[0].groups))
     sizes = [len(part.responses.item_ids) for part in parts]
-    form = ep_form(gather_answers(*persons)[0], np.repeat(np.arange(len(parts)), sizes), len(parts))
+    no_survey = np.zeros(int(persons[0].n_cat.sum()))  # the dimensions have been looked at already
+    answers, _ = gather_answers(*persons, no_survey)
+    form = ep_form(answers, np.repeat(np.arange(len(parts)), sizes), len(parts))
     return CorrelatedNormal(
         form=form,
         dimensions=names,

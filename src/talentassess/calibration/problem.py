@@ -9,6 +9,7 @@ import numpy as np
 
 from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
+from talentassess.calibration.starts import category_worth, facing_fixed_locations, starting_values
 from talentassess.calibration.structures import NormalGroups, Structure
 from talentassess.core.answers import gather_answers
 from talentassess.core.arrays import FloatArray, IntArray
@@ -100,7 +101,8 @@ def build_problem(
     group = np.zeros(responses.n_persons, dtype=np.int64)
     if groups is not None:
         group = np.array([labels.index(g) for g in groups], dtype=np.int64)
-    answers, survey = gather_answers(responses, group)
+    worth = category_worth(responses.item_ids, responses.n_cat, models)
+    answers, survey = gather_answers(responses, group, worth)
     check_estimable(responses.item_ids, survey, held)
     blocks, variants = _blocks(responses, survey, models)
     entries = list_entries(blocks, responses.item_ids)
@@ -112,7 +114,7 @@ def build_problem(
         responses=responses,
         survey=survey,
         starts=survey.starts,
-        blocks=blocks,
+        blocks=facing_fixed_locations(blocks, entries, tie),
         entries=entries,
         tie=tie,
         priors=_priors(tie, entries, priors),
@@ -155,7 +157,8 @@ def _blocks(
         model, variant = find_model(name)
         _check_categories(model, n_cat, [responses.item_ids[j] for j in items])
         index = np.array(items, dtype=np.int64)
-        blocks.append(ItemBlock(model, n_cat, index, _start(model, survey, index, n_cat), (0,), name))
+        start = starting_values(model, survey, responses, models, index)
+        blocks.append(ItemBlock(model, n_cat, index, start, (0,), name))
         variants.append(variant)
     return tuple(blocks), tuple(variants)
 
@@ -168,15 +171,6 @@ def _check_categories(model: ItemModel, n_cat: int, items: list[str]) -> None:
             f"The {model.label} takes items of {allowed} categories; {', '.join(items[:5])} declare(s) {n_cat}. "
             "Choose another model for them, e.g. model={'" + items[0] + "': 'graded', ...}."
         )
-
-
-def _start(model: ItemModel, survey: Survey, items: IntArray, n_cat: int) -> FloatArray:
-    counts = np.stack([survey.counts_of(int(j)) for j in items])
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    par = model.start(share, 1)
-    slopes = [p for p, declared in enumerate(model.params(n_cat, 1)) if declared.name.startswith("slope")]
-    par[:, slopes] *= np.where(survey.rest_correlation[items] < 0, -1.0, 1.0)[:, None]
-    return par
 
 
 def _priors(tie: TieMap, entries: Entries, asked: Mapping[str, Prior] | None) -> tuple[Prior | None, ...]:

@@ -237,7 +237,7 @@ class NormalGroups:
     def suited(self, blocks: Sequence[ItemBlock], latent: FloatArray) -> NormalGroups | None:
         """Return the structure on the nodes that suit these items and latent values (L,); None if it is on them."""
         nodes = suited_grid(blocks, *self.mean_sd(latent))
-        return None if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
+        return None if np.array_equal(nodes, self.nodes) else replace(self, nodes=nodes)
 
     def sample(self, n: int) -> NormalGroups | None:
         """Return the structure for an even sample of about n persons; None if there are not four times as many."""

@@ -59,27 +59,28 @@ class Answers:
         return np.bincount(self.group, self.weight, minlength=n_groups).astype(np.float64)
 
 
-def gather_answers(responses: Responses, group: IntArray) -> tuple[Answers, Survey]:
+def gather_answers(responses: Responses, group: IntArray, worth: FloatArray) -> tuple[Answers, Survey]:
     """Return the answers as they enter the likelihood, and a first look at all of them.
 
     Persons with the same answers and group (N,) are merged on short forms; those without any answer carry no
-    information and are left out of the likelihood, not of the survey.
+    information and are left out of the likelihood, not of the survey. worth (S,): what each category counts in a sum.
     """
     x, starts = responses.x, offsets(responses.n_cat)
     weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight
     if x.shape[1] > MERGE_UP_TO and kernel.library() is not None:
         layout = kernel.plan_layout(starts, np.min(x, axis=0) < 0)
         codes = kernel.pack(layout, x)
-        survey = survey_from_sums(*kernel.survey_sums(layout, codes), starts)
+        survey = survey_from_sums(*kernel.survey_sums(layout, codes, worth), starts, worth)
         if (survey.answered == 0).any():
             kept = survey.answered > 0
             x, group, weight, codes = x[kept], group[kept], weight[kept], codes[kept]
         return Answers(x, group, weight, weight**2, starts, _compiled(layout, codes, group, weight)), survey
-    survey = survey_answers(x, starts)
+    survey = survey_answers(x, starts, worth)
     kept = survey.answered > 0
     x, group, weight, weight_sq = x[kept], group[kept], weight[kept], weight[kept] ** 2
     if x.shape[1] <= MERGE_UP_TO:
-        keys = np.column_stack([x, group.astype(np.int16)])
+        # 16-bit keys sort fastest; a latent regression may have more groups than they count
+        keys = np.column_stack([x, group.astype(np.int16 if group.max(initial=0) < 2**15 else np.int64)])
         distinct, where = np.unique(keys, axis=0, return_inverse=True)
         where = where.ravel()
         x, group = np.ascontiguousarray(distinct[:, :-1]), distinct[:, -1].astype(np.int64)

@@ -25,7 +25,9 @@ def nodes_innermost(n_nodes: int, *rest: int) -> FloatArray:
 class CodeRows(Protocol):
     """Codes (N, J) of which some persons are read at a time: an array, or answers packed away."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        """Return the number of persons N."""
+        ...
 
     @property
     def shape(self) -> tuple[int, ...]:

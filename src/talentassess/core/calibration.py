@@ -7,27 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.covariates import LatentRegression
 from talentassess.core.errors import CalibrationError
+from talentassess.core.latent_shape import FAMILIES, LatentShape
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.status import Finding, Status, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 
+DRAWN = 121  # points at which a density is tabulated
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Latent:
-    """Normal latent distribution, one per group.
+    """Latent distribution, one per group; normal unless a shape is given.
 
     Attributes
     ----------
     groups : labels; the first is the reference group.
     mean : (G, D) logits.
     cov : (G, D, D) squared logits.
+    shapes : (D,) shape of each dimension, None for a normal one; empty if all are normal.
+    regression : on covariates, or None; ``mean`` and ``cov`` are then those of the calibration sample as a whole.
     """
 
     groups: tuple[str, ...]
     mean: FloatArray
     cov: FloatArray
+    shapes: tuple[LatentShape | None, ...] = ()
+    regression: LatentRegression | None = None
+
+    def shape_of(self, dimension: int) -> LatentShape | None:
+        """Return the shape of one dimension, None for the normal."""
+        return self.shapes[dimension] if self.shapes else None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -91,8 +103,14 @@ class Calibration(Tabular):
 
     @property
     def parameter_hash(self) -> str:
-        """Hash of what scores rest on: item parameters, latent means and covariances."""
-        return hash_arrays(*(block.par for block in self.blocks), self.latent.mean, self.latent.cov)
+        """Hash of what scores rest on: item parameters and latent distribution."""
+        latent = [self.latent.mean, self.latent.cov]
+        for d, shape in enumerate(self.latent.shapes):
+            if shape is not None:
+                latent += [np.array([d, FAMILIES.index(shape.family)], dtype=np.float64), shape.values]
+        if self.latent.regression is not None:
+            latent += [self.latent.regression.beta, self.latent.regression.mean, self.latent.regression.sd]
+        return hash_arrays(*(block.par for block in self.blocks), *latent)
 
     @property
     def n_free(self) -> int:
@@ -110,6 +128,11 @@ class Calibration(Tabular):
         return float(self.n_free * np.log(self.n_persons) - 2 * self.loglik)
 
     @property
+    def hq(self) -> float:
+        """Hannan-Quinn criterion, 2 F log log N - 2 logLik."""
+        return float(2 * self.n_free * np.log(np.log(self.n_persons)) - 2 * self.loglik)
+
+    @property
     def items(self) -> Columns:
         """The item table: model, dimension, parameters with standard errors, difficulties; one row per item."""
         return self.tables()["items"]
@@ -117,10 +140,12 @@ class Calibration(Tabular):
     def tables(self) -> dict[str, Columns]:
         """Return ``items`` (a row per item), ``parameters`` (a row per estimate), ``latent``, ``audit``.
 
-        Where dimensions are correlated, ``correlations`` stands beside them: a row per group and pair.
+        There is also ``density`` (theta, density, normal density) if the trait has a shape of its own, ``regression``
+        (a row per coefficient) if it depends on covariates, and ``correlations`` (a row per group and pair) if
+        dimensions are correlated.
         """
         together = _correlation_table(self)
-        return {
+        tables: dict[str, Columns] = {
             "items": _item_table(self),
             "parameters": {
                 "parameter": list(self.free.names),
@@ -131,6 +156,11 @@ class Calibration(Tabular):
             "audit": finding_columns(self.audit),
             **({"correlations": together} if together else {}),
         }
+        if self.latent.shapes:
+            tables["density"] = _density_table(self)
+        if self.latent.regression is not None:
+            tables["regression"] = self.latent.regression.table(self.dimensions)
+        return tables
 
     def dimension_of(self, item: str) -> str:
         """Return the name of the (first) dimension an item measures; an unknown item raises ``CalibrationError``."""
@@ -200,6 +230,7 @@ def _latent_table(c: Calibration) -> Columns:
         "dimension": [c.dimensions[d] for _, d in cells],
         "mean": [float(c.latent.mean[g, d]) for g, d in cells],
         "sd": [float(np.sqrt(c.latent.cov[g, d, d])) for g, d in cells],
+        **_shape_columns(c, [d for _, d in cells]),
     }
 
 
@@ -224,3 +255,31 @@ def _correlation_table(c: Calibration) -> Columns:
         "correlation": [float(correlation[cell]) for cell in cells],
         "se": [float(error.get(name, np.nan)) for name in names],
     }
+
+
+def _shape_columns(c: Calibration, dimensions: list[int]) -> Columns:
+    """Return density, skewness and excess kurtosis per row; nothing if every dimension is normal."""
+    if not c.latent.shapes:
+        return {}
+    shapes = [c.latent.shape_of(d) for d in dimensions]
+    moments = [(0.0, 0.0) if shape is None else shape.skewness_kurtosis() for shape in shapes]
+    return {
+        "density": ["normal" if shape is None else shape.name for shape in shapes],
+        "skewness": [skewness for skewness, _ in moments],
+        "excess kurtosis": [kurtosis for _, kurtosis in moments],
+    }
+
+
+def _density_table(c: Calibration) -> Columns:
+    """Return the reference group's density at 121 points of each dimension with a shape, and the normal's."""
+    columns: dict[str, list[object]] = {"dimension": [], "theta": [], "density": [], "normal density": []}
+    t = np.linspace(-4.0, 4.0, DRAWN)
+    for d, name in enumerate(c.dimensions):
+        shape = c.latent.shape_of(d)
+        if shape is not None:
+            mean, sd = float(c.latent.mean[0, d]), float(np.sqrt(c.latent.cov[0, d, d]))
+            columns["dimension"] += [name] * DRAWN
+            columns["theta"] += (mean + sd * t).tolist()
+            columns["density"] += shape.density(mean + sd * t, mean, sd).tolist()
+            columns["normal density"] += (np.exp(-0.5 * t**2) / (sd * np.sqrt(2 * np.pi))).tolist()
+    return columns

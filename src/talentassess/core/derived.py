@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.latent_shape import LatentShape
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.quadrature import LIMIT, NODES, grid
 
@@ -20,7 +21,9 @@ def expected_score(block: ItemBlock, theta: FloatArray) -> FloatArray:
     return probability @ np.arange(block.n_cat, dtype=np.float64)
 
 
-def suited_grid(blocks: Sequence[ItemBlock], mean: FloatArray, sd: FloatArray) -> FloatArray:
+def suited_grid(
+    blocks: Sequence[ItemBlock], mean: FloatArray, sd: FloatArray, shape: LatentShape | None = None
+) -> FloatArray:
     """Return quadrature nodes (Q,) that suit a one-dimensional form and its latent distribution.
 
     The usual 61 nodes on -6..6 unless a group reaches further out than 4 standard deviations of it, or the form is so
@@ -30,12 +33,16 @@ def suited_grid(blocks: Sequence[ItemBlock], mean: FloatArray, sd: FloatArray) -
     ----------
     blocks : all items of the form.
     mean, sd : (G,) latent distributions, logits.
+    shape : of the distribution, None for the normal; heavy tails widen the grid, a rough density refines it.
     """
     far = np.abs(mean)
-    limit = LIMIT if np.max(far + 4 * sd) <= LIMIT else float(np.ceil(np.max(far + 6 * sd)))
+    near_enough, reach, roughness = (
+        (4.0, 6.0, 1.0) if shape is None else (shape.reach(), shape.reach(), shape.roughness)
+    )
+    limit = LIMIT if np.max(far + near_enough * sd) <= LIMIT else float(np.ceil(np.max(far + reach * sd)))
     probe = np.linspace(-limit, limit, 121)[:, None]
     information = sum(item_information(block, probe).sum(axis=1) for block in blocks)
-    narrowest = 1 / np.sqrt(float(np.max(information)) + 1 / float(np.max(sd)) ** 2)
+    narrowest = 1 / np.sqrt(float(np.max(information)) + (roughness / float(np.max(sd))) ** 2)
     spacing = 2 * LIMIT / (NODES - 1)
     # the rectangle rule is exact to 3e-6 while the spacing stays below 1.25 posterior standard deviations
     halvings = int(np.clip(np.ceil(np.log2(spacing / (1.25 * narrowest))), 0, FINEST))

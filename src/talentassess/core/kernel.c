@@ -322,19 +322,20 @@ DISPATCH void talentassess_pack(int64_t n, int64_t items, int64_t groups, const 
 }
 
 /* Number of answers and sum of item scores (each 0..1) per person, and sums over persons per table row.
- * value: (rows, 2) answers and scores of a row. With n answers and total T, u = 1 / (n - 1) if n > 1, the eight sums are
+ * value: (rows, 3) answers, answers that count, scores of a row. With n answers that count and total T, u = 1 / (n - 1) if n > 1, the eight sums are
  * 1, [n > 1], u, uT, u^2, u^2 T, u^2 T^2, 0: the moments of an item with the mean of the others follow from them. */
 DISPATCH void talentassess_survey(int64_t n, int64_t groups, const int32_t *offset, const uint16_t *codes,
                                   const double *value, int32_t *answered, double *sums) {
   for (int64_t i = 0; i < n; i++) {
     const uint16_t *code = codes + i * groups;
-    double count = 0, total = 0;
+    double all = 0, count = 0, total = 0;
     for (int64_t g = 0; g < groups; g++) {
-      const double *v = value + 2 * (int64_t)(offset[g] + code[g]);
-      count += v[0];
-      total += v[1];
+      const double *v = value + 3 * (int64_t)(offset[g] + code[g]);
+      all += v[0];
+      count += v[1];
+      total += v[2];
     }
-    answered[i] = (int32_t)count;
+    answered[i] = (int32_t)all;
     const double some = count > 1, u = some ? 1 / (count - 1) : 0;
     const vec lanes = {1, some, u, u * total, u * u, u * u * total, u * u * total * total, 0};
     for (int64_t g = 0; g < groups; g++) ((vec *)sums)[offset[g] + code[g]] += lanes;

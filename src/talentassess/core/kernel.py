@@ -226,19 +226,20 @@ def fold(layout: Layout, counts: FloatArray) -> FloatArray:
     return folded
 
 
-def survey_sums(layout: Layout, codes: NDArray[np.uint16]) -> tuple[IntArray, FloatArray]:
+def survey_sums(layout: Layout, codes: NDArray[np.uint16], worth: FloatArray) -> tuple[IntArray, FloatArray]:
     """Return the number of answers per person (N,) and, per category (S, 8), the sums that kernel.c describes.
 
-    codes : (N, G) from ``pack``. Item scores are codes divided by the highest one.
+    codes : (N, G) from ``pack``; worth : (S,) what each category counts in a sum, NaN for items that do not count.
     """
-    value = np.zeros((layout.n_rows, 2))
+    value = np.zeros((layout.n_rows, 3))
     for j in range(len(layout.n_cat)):
         g = int(np.searchsorted(layout.first_item, j, side="right")) - 1
         rows = np.arange(layout.offset[g + 1] - layout.offset[g])
         digit = rows // layout.place[j] % layout.size[j]
         given = digit < layout.n_cat[j]
+        own = np.append(worth[layout.start[j] : layout.start[j] + layout.n_cat[j]], np.nan)
         value[layout.offset[g] : layout.offset[g + 1]] += np.column_stack(
-            [given, np.where(given, digit / (layout.n_cat[j] - 1), 0.0)]
+            [given, np.isfinite(own[digit]), np.nan_to_num(own[digit])]
         )
     if library() is None:
         return _survey_sums(layout, codes, value)
@@ -252,7 +253,7 @@ def survey_sums(layout: Layout, codes: NDArray[np.uint16]) -> tuple[IntArray, Fl
 
 def _survey_sums(layout: Layout, codes: NDArray[np.uint16], value: FloatArray) -> tuple[IntArray, FloatArray]:
     rows = codes + layout.offset[:-1]
-    n, total = value[rows].sum(axis=1).T
+    answered, n, total = value[rows].sum(axis=1).T
     some = n > 1
     u = np.where(some, 1 / np.maximum(n - 1, 1), 0.0)
     lanes = [np.ones(len(n)), some, u, u * total, u**2, u**2 * total, (u * total) ** 2, np.zeros(len(n))]
@@ -263,7 +264,7 @@ def _survey_sums(layout: Layout, codes: NDArray[np.uint16], value: FloatArray) -
             given = x[:, j] >= 0
             counted = np.bincount(x[given, j], lane[given], minlength=layout.n_cat[j])
             sums[layout.start[j] : layout.start[j] + layout.n_cat[j], k] += counted
-    return n.astype(np.int64), sums
+    return answered.astype(np.int64), sums
 
 
 @dataclass(frozen=True, eq=False, slots=True)

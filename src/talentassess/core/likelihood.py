@@ -131,6 +131,7 @@ def e_step(
         loglik += float(w @ log_marginal)
         posterior *= w[:, None]
         counts += hot.T @ posterior
-        for g in range(len(log_prior)):
-            mass[g] += posterior[group[rows] == g].sum(axis=0)
+        order = np.argsort(group[rows], kind="stable")
+        present, first = np.unique(group[rows][order], return_index=True)
+        mass[present] += np.add.reduceat(posterior[order], first, axis=0)
     return EStep(loglik, counts, mass)

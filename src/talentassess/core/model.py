@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from talentassess.core.arrays import FloatArray
 
 
@@ -30,6 +32,11 @@ class Param:
 
 
 LogProb = Callable[[FloatArray, FloatArray, int], FloatArray]
+
+
+def even_worth(n_cat: int) -> FloatArray:
+    """Return (K,) 0, 1/(K-1), ..., 1: what the categories of a rising item count in a rough sum."""
+    return np.arange(n_cat, dtype=np.float64) / (n_cat - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,11 @@ class ItemModel:
     ordered : True if higher categories mean more of the trait.
     variants : constrained forms by name.
     citation : the primary source.
+    worth : ``worth(K) -> (K,)`` what a category counts, 0..1, in the rough sums that item-rest correlations rest on;
+        None if no category means more of the trait than another (unfolding items).
+    start_by_trait : ``start_by_trait(counts (B, J, K), theta (B,)) -> (J, P)`` starting values from the answers of
+        persons classed by a rough trait estimate, for models whose category shares do not show where to start; None
+        if ``start`` will do.
     """
 
     name: str
@@ -85,3 +97,5 @@ class ItemModel:
     ordered: bool
     citation: str
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    worth: Callable[[int], FloatArray] | None = even_worth
+    start_by_trait: Callable[[FloatArray, FloatArray], FloatArray] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -81,6 +81,7 @@ class _Store:
         self.rows = 0
 
     def append(self, rows: NDArray[np.uint16]) -> None:
+        """Add rows (n, G) at the end."""
         self.rows += len(rows)
         self.arrays.append(rows)
         if self.file is not None or sum(array.nbytes for array in self.arrays) > ON_DISK:
@@ -90,6 +91,7 @@ class _Store:
             self.arrays.clear()
 
     def whole(self, width: int) -> NDArray[np.uint16]:
+        """Return all rows (N, width)."""
         if self.file is None:
             return np.concatenate(self.arrays) if self.arrays else np.empty((0, width), dtype=np.uint16)
         self.file.flush()
@@ -101,6 +103,7 @@ class _Part:
     """What has been read of one dimension."""
 
     starts: IntArray
+    worth: FloatArray
     layout: kernel.Layout
     store: _Store
     sums: FloatArray
@@ -112,7 +115,7 @@ class _Part:
         if (missing != self.missing).any():
             self._make_room(missing)
         rows = kernel.pack(self.layout, x)
-        answered, sums = kernel.survey_sums(self.layout, rows)
+        answered, sums = kernel.survey_sums(self.layout, rows, self.worth)
         self.sums += sums
         self.answered.append(answered.astype(np.uint16))
         kept = answered > 0
@@ -134,13 +137,18 @@ class _Part:
             old.file.close()
 
 
-def gather_stream(chunks: Iterable[Responses], dimensions: dict[str, tuple[str, ...]] | None) -> Gathered:
+def gather_stream(
+    chunks: Iterable[Responses],
+    dimensions: Mapping[str, tuple[str, ...]] | None,
+    worth: Callable[[Sequence[str], IntArray], FloatArray],
+) -> Gathered:
     """Read all chunks once, keeping about two bytes per six to twelve answers.
 
     Parameters
     ----------
     chunks : consecutive persons' answers to the same items, with the same declared categories.
     dimensions : name -> item ids; None: the scales.
+    worth : what each category counts in a sum, (S,), from item ids and categories (J,).
     """
     head: Responses | None = None
     parts: dict[str, _Part] = {}
@@ -156,7 +164,9 @@ def gather_stream(chunks: Iterable[Responses], dimensions: dict[str, tuple[str, 
             named = dimensions or {scale: chunk.items_of(scale) for scale in chunk.scale_names}
             place = {item: j for j, item in enumerate(chunk.item_ids)}
             columns = {name: np.array([place[item] for item in items]) for name, items in named.items()}
-            parts = {name: _new_part(chunk.n_cat[own]) for name, own in columns.items()}
+            parts = {
+                name: _new_part(chunk.n_cat[own], worth(named[name], chunk.n_cat[own])) for name, own in columns.items()
+            }
             group, weight = {name: [] for name in parts}, {name: [] for name in parts}
         _check_alike(head, chunk, n_persons)
         numbers = np.array([labels.setdefault(g, len(labels)) for g in chunk.group or ()], dtype=np.int64)
@@ -186,10 +196,10 @@ def gather_stream(chunks: Iterable[Responses], dimensions: dict[str, tuple[str, 
     )
 
 
-def _new_part(n_cat: IntArray) -> _Part:
+def _new_part(n_cat: IntArray, worth: FloatArray) -> _Part:
     starts = offsets(n_cat)
     layout = kernel.plan_layout(starts, np.zeros(len(n_cat), dtype=bool))
-    return _Part(starts, layout, _Store(), np.zeros((int(starts[-1]), kernel.LANES)))
+    return _Part(starts, worth, layout, _Store(), np.zeros((int(starts[-1]), kernel.LANES)))
 
 
 def _finish(part: _Part, group: list[IntArray], weight: list[FloatArray]) -> tuple[Answers, Survey]:
@@ -197,7 +207,7 @@ def _finish(part: _Part, group: list[IntArray], weight: list[FloatArray]) -> tup
     n = len(rows)
     numbers = np.concatenate(group) if group else np.broadcast_to(np.int64(0), n)
     weights = np.concatenate(weight) if weight else np.broadcast_to(np.float64(1), n)
-    survey = survey_from_sums(np.concatenate(part.answered), part.sums, part.starts)
+    survey = survey_from_sums(np.concatenate(part.answered).astype(np.int64), part.sums, part.starts, part.worth)
     return kernel_answers(PackedRows(part.layout, rows), rows, numbers, weights, part.starts, part.layout), survey
 
 

@@ -190,6 +190,9 @@ def _move_latent(
         elif name.startswith(f"{prefix}log latent sd ["):
             by_link[k] = 1 / link.A, 0.0
             values[k] += np.log(link.A)
+        elif name.startswith(f"{prefix}beta ["):
+            by_link[k] = values[k], 0.0
+            values[k], by_free[k, k] = link.A * values[k], link.A
 
 
 def _latent(latent: Latent, d: int, a: float, b: float) -> Latent:
@@ -197,7 +200,15 @@ def _latent(latent: Latent, d: int, a: float, b: float) -> Latent:
     mean, factor = latent.mean.copy(), np.ones(latent.mean.shape[1])
     mean[:, d] = a * mean[:, d] + b
     factor[d] = a
-    return Latent(latent.groups, mean, latent.cov * np.outer(factor, factor))
+    # a shape is standardised, so it stays as it is
+    moved = replace(latent, mean=mean, cov=latent.cov * np.outer(factor, factor))
+    if latent.regression is None:
+        return moved
+    r = latent.regression
+    column, intercept = factor[:, None], r.mean * factor
+    intercept[:, d] += b
+    regression = replace(r, beta=r.beta * column, se=r.se * column, mean=intercept, sd=r.sd * factor)
+    return replace(moved, regression=regression)
 
 
 def _finding(link: Link, uncertainty: bool) -> Finding:

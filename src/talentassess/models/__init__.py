@@ -23,7 +23,7 @@ def all_models() -> dict[str, ItemModel]:
     Examples
     --------
     >>> sorted(all_models())
-    ['2pl', '3pl', '4pl', 'gpcm', 'graded', 'nominal']
+    ['2pl', '3pl', '4pl', 'ggum', 'gpcm', 'graded', 'nested-logit', 'nominal', 'sequential']
     """
     files = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
     found = [importlib.import_module(f"{__name__}.{name}").MODEL for name in files]

@@ -4,6 +4,7 @@ Every chart uses colours that survive colour blindness (Okabe & Ito 2008), repea
 units, and says in its caption what was left out.
 """
 
+from talentassess.render.chart_density import latent_density
 from talentassess.render.chart_forms import test_information, wright_map
 from talentassess.render.chart_items import category_curves, item_map, option_trace_lines
 from talentassess.render.chart_people import interval_plot, probability_heatmap, rank_intervals
@@ -13,6 +14,7 @@ __all__ = [
     "category_curves",
     "interval_plot",
     "item_map",
+    "latent_density",
     "option_trace_lines",
     "probability_heatmap",
     "rank_intervals",

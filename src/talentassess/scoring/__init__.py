@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
@@ -12,7 +16,7 @@ from talentassess.core.responses import Responses
 from talentassess.core.scores import Scores
 from talentassess.scoring.bayes import expected_a_posteriori
 from talentassess.scoring.correlated import JOINT, is_correlated, joint_posterior
-from talentassess.scoring.form import Form, dimension_form
+from talentassess.scoring.form import Form, person_priors
 from talentassess.scoring.inputs import Aligned, align, count_answers, score_statuses
 from talentassess.scoring.modes import solve_modes
 from talentassess.scoring.sumscore import SumScoreTable, refuse_unordered, sum_score_eap, sum_score_table
@@ -30,6 +34,7 @@ def score(
     *,
     partial: bool = False,
     item_uncertainty: bool = False,
+    covariates: Mapping[str, ArrayLike] | None = None,
 ) -> Scores:
     """Score answers on every dimension of a calibration.
 
@@ -44,6 +49,9 @@ def score(
         where it was estimated) leaves uncertain, and keeps that part in ``item_cov``. It matters where items were
         calibrated on few persons. The error is shared by all who take the form: it moves persons together more than
         apart, so ``reliability`` leaves it out.
+    covariates : name -> (N,) numbers of the calibration's latent regression. Left out, nobody's score depends on them:
+        all persons of a group share one prior, the calibration sample's. Given, equal answers score differently where
+        covariates differ: right for describing populations, as a rule wrong for decisions about persons.
 
     Returns
     -------
@@ -56,7 +64,8 @@ def score(
     Raises
     ------
     ScoringError : unknown method, items the calibration does not have, absent items, other categories, unknown group,
-        item_uncertainty with sum-eap.
+        item_uncertainty with sum-eap, covariates without a latent regression, map under a density other than normal.
+    DataError : covariates that are missing for a person or no numbers.
     CalibrationError : item_uncertainty with a calibration that has no standard errors.
 
     Equations: EAP = sum_q theta_q p(theta_q | x) (Bock & Mislevy 1982); MAP, ML: the mode of posterior or likelihood;
@@ -75,11 +84,18 @@ def score(
         raise ScoringError(f"There is no scoring method '{method}'; choose one of: {', '.join(METHODS)}.")
     if method == "sum-eap":
         refuse_unordered(calibration.blocks)
+    if method == "map" and any(calibration.latent.shapes):
+        raise ScoringError("method='map' needs a normal latent distribution: this one may have several modes. Use eap.")
+    if item_uncertainty and (covariates is not None or any(calibration.latent.shapes)):
+        raise ScoringError(
+            "item_uncertainty is offered for normal latent distributions without covariates. Leave one of the two out."
+        )
     aligned = align(calibration, responses, partial)
+    forms, group = person_priors(calibration, responses, aligned.group, covariates)
     if method in JOINT and is_correlated(calibration):
         theta, cov, n_answered = joint_posterior(calibration, aligned, method)
     else:
-        forms = [dimension_form(calibration, d) for d in range(len(calibration.dimensions))]
+        aligned = replace(aligned, group=group)
         columns = [_score_dimension(form, aligned, method) for form in forms]
         theta = np.column_stack([column[0] for column in columns])
         cov = _diagonal(np.column_stack([column[1] for column in columns]))
@@ -99,7 +115,7 @@ def score(
         n_answered=n_answered,
         reliability=_reliability(theta, variance, n_answered > 0, method),
         group=responses.group,
-        provenance=_provenance(calibration, responses, method, item_uncertainty),
+        provenance=_provenance(calibration, responses, method, item_uncertainty, covariates is not None),
         item_cov=item_cov,
     )
 
@@ -142,7 +158,9 @@ def _reliability(theta: FloatArray, variance: FloatArray, answered: BoolArray, m
     return out
 
 
-def _provenance(calibration: Calibration, responses: Responses, method: str, item_uncertainty: bool) -> Provenance:
+def _provenance(
+    calibration: Calibration, responses: Responses, method: str, item_uncertainty: bool, with_covariates: bool
+) -> Provenance:
     return Provenance(
         source=responses.provenance.source,
         data_hash=responses.provenance.data_hash,
@@ -152,5 +170,6 @@ def _provenance(calibration: Calibration, responses: Responses, method: str, ite
             "calibration": calibration.parameter_hash,
             "calibrated on": calibration.provenance.source,
             **({"item uncertainty": "delta method, in the standard errors"} if item_uncertainty else {}),
+            **({"covariates": calibration.provenance.options.get("covariates", "")} if with_covariates else {}),
         },
     )

@@ -7,9 +7,7 @@ import numpy as np
 from talentassess.core import kernel
 from talentassess.core.answers import compile_answers
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
-from talentassess.core.derived import suited_grid
 from talentassess.core.likelihood import posteriors, stack_log_prob
-from talentassess.core.quadrature import normal_log_weights
 from talentassess.scoring.form import Form
 
 WORTH_COMPILING = 200  # persons: below this, laying out tables costs more than logarithms do
@@ -17,9 +15,9 @@ WORTH_COMPILING = 200  # persons: below this, laying out tables costs more than 
 
 def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return posterior means (N,) and variances (N,) of theta in logits, for codes x (N, Jd) and group numbers (N,)."""
-    nodes = suited_grid(form.blocks, form.mean, form.sd)
+    nodes = form.nodes()
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
-    log_prior = np.stack([normal_log_weights(nodes, m, s) for m, s in zip(form.mean, form.sd, strict=True)])
+    log_prior = form.log_prior(nodes)
     mean, second = np.empty(len(x)), np.empty(len(x))
     left = np.ones(len(x), dtype=bool)
     if len(x) >= WORTH_COMPILING and len(nodes) <= kernel.LANES * kernel.MOST_BLOCKS:

@@ -9,7 +9,6 @@ import numpy as np
 
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray, StatusArray
 from talentassess.core.calibration import Calibration
-from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.parameter_map import map_parameters, moved, require_covariance
 from talentassess.core.provenance import Provenance
@@ -212,7 +211,7 @@ def _draw(calibration: Calibration, aligned: Aligned, uniform: FloatArray) -> Fl
 
 def draw_posterior(form: Form, x: CodeArray, group: IntArray, uniform: FloatArray) -> FloatArray:
     """Return (N, n) posterior quantiles at probabilities ``uniform`` (N, n), for codes x (N, Jd) and groups (N,)."""
-    usual = suited_grid(form.blocks, form.mean, form.sd)
+    usual = form.nodes()
     nodes = np.linspace(usual[0], usual[-1], FINER * (len(usual) - 1) + 1)
     out = np.empty(uniform.shape)
     for rows, weights in posterior_weights(form, x, group, nodes):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import posteriors, stack_log_prob
-from talentassess.core.quadrature import normal_log_weights
 from talentassess.scoring.form import Form
 
 CHUNK = 1024  # persons at a time: grids that are refined for drawing have up to two thousand nodes
@@ -26,7 +23,7 @@ def posterior_weights(
     nodes : (Q,) logits, equally spaced.
     """
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
-    log_prior = np.stack([normal_log_weights(nodes, m, s) for m, s in zip(form.mean, form.sd, strict=True)])
+    log_prior = form.log_prior(nodes)
     for first in range(0, len(x), CHUNK):
         part = slice(first, first + CHUNK)
         for rows, _, weights, _ in posteriors(x[part], log_prob, log_prior, group[part], form.starts):

@@ -9,10 +9,8 @@ import numpy as np
 
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
-from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import stack_log_prob
-from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.responses import MISSING
 from talentassess.core.status import Status
 from talentassess.scoring.form import Form, dimension_form
@@ -153,13 +151,15 @@ def prepare_scorer(calibration: Calibration, method: str = "eap") -> Scorer:
     if method not in METHODS:
         raise ScoringError(f"There is no one-person scoring by '{method}'; choose one of: {', '.join(METHODS)}.")
     refuse_correlated(calibration, "prepare_scorer")
+    if method == "map" and any(calibration.latent.shapes):
+        raise ScoringError("method='map' needs a normal latent distribution: this one may have several modes. Use eap.")
     return Scorer(calibration, method)
 
 
 def _prepare_eap(form: Form) -> OneDimension:
-    nodes = suited_grid(form.blocks, form.mean, form.sd)
+    nodes = form.nodes()
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
-    prior = np.stack([normal_log_weights(nodes, m, s) for m, s in zip(form.mean, form.sd, strict=True)])
+    prior = form.log_prior(nodes)
     # a row of zeros at the end stands for a missing answer
     table = np.vstack([log_prob, np.zeros(len(nodes))])
     first, missing = form.starts[:-1], len(log_prob)

@@ -9,11 +9,9 @@ import numpy as np
 
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
-from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import ItemBlock, stack_log_prob
 from talentassess.core.provenance import Provenance
-from talentassess.core.quadrature import normal_log_weights
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.scoring.form import Form, dimension_form
 
@@ -58,7 +56,8 @@ def sum_score_table(calibration: Calibration, dimension: str | None = None) -> S
     form = dimension_form(calibration, calibration.dimensions.index(dimension))
     refuse_unordered(form.blocks)
     nodes, probability = _category_probabilities(form)
-    eap, variance, share = _table(form, nodes, probability, np.ones(len(form.n_cat), dtype=bool), 0)
+    weight = np.exp(form.log_prior(nodes)[0])
+    eap, variance, share = _table(form, nodes, probability, np.ones(len(form.n_cat), dtype=bool), weight)
     return SumScoreTable(
         dimension=dimension,
         sum_score=np.arange(len(eap)),
@@ -86,24 +85,24 @@ def sum_score_eap(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray
     sums = np.where(answered, x, 0).sum(axis=1)
     theta, variance = np.empty(len(x)), np.empty(len(x))
     nodes, probability = _category_probabilities(form)
+    weights = np.exp(form.log_prior(nodes))
     for number, key in enumerate(distinct):
         rows = where.ravel() == number
-        eap, var, _ = _table(form, nodes, probability, key[:-1].astype(bool), int(key[-1]))
+        eap, var, _ = _table(form, nodes, probability, key[:-1].astype(bool), weights[int(key[-1])])
         theta[rows], variance[rows] = eap[sums[rows]], var[sums[rows]]
     return theta, variance
 
 
 def _category_probabilities(form: Form) -> tuple[FloatArray, FloatArray]:
     """Return nodes (Q,) and stacked category probabilities (S, Q)."""
-    nodes = suited_grid(form.blocks, form.mean, form.sd)
+    nodes = form.nodes()
     return nodes, np.exp(stack_log_prob(form.blocks, nodes[:, None], form.starts))
 
 
 def _table(
-    form: Form, nodes: FloatArray, probability: FloatArray, use: BoolArray, group: int
+    form: Form, nodes: FloatArray, probability: FloatArray, use: BoolArray, weight: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return EAP (M,), variance (M,) and probability (M,) of each sum score over the items in ``use`` (Jd,)."""
-    weight = np.exp(normal_log_weights(nodes, form.mean[group], form.sd[group]))
     parts = [probability[form.starts[j] : form.starts[j + 1]] for j in np.flatnonzero(use)]
     joint = sum_score_likelihood(parts, len(nodes)) * weight
     share = joint.sum(axis=1)

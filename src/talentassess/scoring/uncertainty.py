@@ -10,7 +10,6 @@ from scipy import sparse
 
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.calibration import Calibration
-from talentassess.core.derived import suited_grid
 from talentassess.core.errors import ScoringError
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.parameter_map import ParameterMap, map_parameters, require_covariance
@@ -102,7 +101,7 @@ def _parts(calibration: Calibration, layout: ParameterMap) -> list[_Part]:
 def _eap_gradient(part: _Part, x: CodeArray, group: IntArray, theta: FloatArray) -> FloatArray:
     """Return (n, F) derivatives of posterior means (n,)."""
     form = part.form
-    nodes = suited_grid(form.blocks, form.mean, form.sd)
+    nodes = form.nodes()
     out = np.empty((len(x), part.mean.shape[1]))
     for rows, weights in posterior_weights(form, x, group, nodes):
         centred = weights * (nodes - theta[rows, None])

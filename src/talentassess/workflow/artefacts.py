@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from talentassess.core.arrays import FloatArray, StatusArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
+from talentassess.core.covariates import LatentRegression
 from talentassess.core.errors import ArtefactError
 from talentassess.core.files import read_artefact, write_artefact, write_whole
+from talentassess.core.latent_shape import FAMILIES, LatentShape
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.scores import Scores
@@ -96,6 +98,24 @@ class BlockPart(_Part):
     par_cov: JsonValue
 
 
+class ShapePart(_Part):
+    """Shape of a latent dimension that is not normal."""
+
+    family: str
+    values: JsonValue
+
+
+class RegressionPart(_Part):
+    """Regression of the latent dimensions on covariates."""
+
+    names: list[str]
+    beta: JsonValue
+    se: JsonValue
+    mean: JsonValue
+    sd: JsonValue
+    explained: JsonValue
+
+
 class CalibrationFile(_Part):
     """A calibration as it stands in the file; NaN is null, infinities are text."""
 
@@ -106,6 +126,8 @@ class CalibrationFile(_Part):
     groups: list[str]
     latent_mean: JsonValue
     latent_cov: JsonValue
+    latent_shapes: list[ShapePart | None] = []
+    latent_regression: RegressionPart | None = None
     free_names: list[str]
     free_values: JsonValue
     free_cov: JsonValue
@@ -213,6 +235,8 @@ def _pack_calibration(c: Calibration) -> CalibrationFile:
         groups=list(c.latent.groups),
         latent_mean=_numbers(c.latent.mean),
         latent_cov=_numbers(c.latent.cov),
+        latent_shapes=[None if s is None else _pack_shape(s) for s in c.latent.shapes],
+        latent_regression=None if c.latent.regression is None else _pack_regression(c.latent.regression),
         free_names=list(c.free.names),
         free_values=_numbers(c.free.values),
         free_cov=_numbers(c.free.cov),
@@ -245,6 +269,30 @@ def _unpack_block(part: BlockPart) -> ItemBlock:
     return ItemBlock(all_models()[part.model], part.n_cat, items, _array(part.par), tuple(part.dims), part.variant)
 
 
+def _pack_shape(shape: LatentShape) -> ShapePart:
+    return ShapePart(family=shape.family, values=_numbers(shape.values))
+
+
+def _unpack_shape(part: ShapePart | None) -> LatentShape | None:
+    if part is None:
+        return None
+    if part.family not in FAMILIES:
+        raise ArtefactError(f"The file uses the density '{part.family}', which this version lacks; use a newer one.")
+    return LatentShape(part.family, _array(part.values))
+
+
+def _pack_regression(r: LatentRegression) -> RegressionPart:
+    numbers = {name: _numbers(getattr(r, name)) for name in ("beta", "se", "mean", "sd", "explained")}
+    return RegressionPart(names=list(r.names), **numbers)
+
+
+def _unpack_regression(part: RegressionPart | None) -> LatentRegression | None:
+    if part is None:
+        return None
+    numbers = [_array(n) for n in (part.beta, part.se, part.mean, part.sd, part.explained)]
+    return LatentRegression(tuple(part.names), *numbers)
+
+
 def _status(name: str) -> Status:
     if name not in Status.__members__:
         raise ArtefactError(f"The file uses the status '{name}', which this version lacks; use a newer one.")
@@ -259,7 +307,13 @@ def _unpack_calibration(f: CalibrationFile) -> Calibration:
         dimensions=tuple(f.dimensions),
         blocks=tuple(_unpack_block(block) for block in f.blocks),
         par_cov=tuple(_array(block.par_cov) for block in f.blocks),
-        latent=Latent(tuple(f.groups), _array(f.latent_mean), _array(f.latent_cov)),
+        latent=Latent(
+            tuple(f.groups),
+            _array(f.latent_mean),
+            _array(f.latent_cov),
+            tuple(_unpack_shape(shape) for shape in f.latent_shapes),
+            _unpack_regression(f.latent_regression),
+        ),
         free=FreeParameters(tuple(f.free_names), _array(f.free_values), _array(f.free_cov).reshape(n_free, n_free)),
         loglik=float(_array(f.loglik)),
         n_persons=f.n_persons,

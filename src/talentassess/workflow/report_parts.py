@@ -18,6 +18,7 @@ from talentassess.render.blocks import Block, Callout, FindingBlock, Paragraph, 
 from talentassess.render.charts import (
     category_curves,
     item_map,
+    latent_density,
     reliability_bars,
     test_information,
     wright_map,
@@ -169,6 +170,8 @@ def calibration_sections(calibration: Calibration, scores: Scores | None = None)
         if scores is not None:
             theta = scores.theta[np.isfinite(scores.theta[:, d]), d]
             figures = {"wright-map": wright_map(calibration, dimension, theta), **figures}
+        if calibration.latent.shape_of(d) is not None:
+            figures["density"] = latent_density(calibration, dimension)
         # numbered, because two names may make the same anchor
         blocks = tuple(replace(figure, anchor=f"{kind}-{d + 1}") for kind, figure in figures.items())
         sections.append(Section(dimension, f"calibration-{d + 1}", blocks, level=2))
@@ -207,9 +210,20 @@ def _calibration_blocks(calibration: Calibration) -> tuple[Block, ...]:
         FindingBlock(grouped(loud), "Audit: look at these first"),
         FindingBlock(grouped(quiet), "Audit: notes"),
         *_parameter_tables(calibration),
+        *_regression_table(calibration),
         Paragraph(caveat("one_dimension")),
         Paragraph(caveat("fit_not_tested")),
     )
+
+
+def _regression_table(calibration: Calibration) -> tuple[Block, ...]:
+    """Return what covariates say about the latent means, if they were asked."""
+    if calibration.latent.regression is None:
+        return ()
+    names = {"dimension": "Dimension", "covariate": "Covariate", "estimate": "Estimate", "se": "SE", "z": "z"}
+    table = rename(calibration.tables()["regression"], names)
+    note = "Logits of the latent trait per unit of the covariate. Scores do not use covariates unless asked to."
+    return (TableBlock("Latent regression", table, formats(table, "0.000"), (note,), anchor="regression-table"),)
 
 
 def _parameter_tables(calibration: Calibration) -> tuple[Block, ...]:

@@ -15,6 +15,7 @@ from talentassess.core.status import Status
 from talentassess.models import find_model
 
 CORRELATION = 0.4  # between competencies of simulated persons: typical of self-reported work competencies
+SHAPE_REACH, SHAPE_NODES = 12.0, 4801  # standard deviations and points on which a latent shape is inverted
 SITUATIONAL_SLOPE = 0.6  # situational items discriminate less than self-report; their drawn slopes are scaled by this
 
 
@@ -57,7 +58,7 @@ def simulate(
             f"The calibration has several groups ({groups}): give theta, drawn for the group meant."
         )
     if theta is None:
-        theta = rng.multivariate_normal(truth.latent.mean[0], truth.latent.cov[0], size=n, method="cholesky")
+        theta = _persons(truth.latent, n, rng)
     if theta.shape != (n, len(truth.dimensions)):
         raise TalentAssessError(f"theta has shape {theta.shape}; it must be {(n, len(truth.dimensions))}.")
     x = np.empty((n, len(truth.item_ids)), dtype=np.int16)
@@ -71,6 +72,18 @@ def simulate(
         scales=tuple(truth.dimension_of(item) for item in truth.item_ids),
         provenance=Provenance(name, simulated=True, options={"seed": str(seed), "from": truth.provenance.source}),
     )
+
+
+def _persons(latent: Latent, n: int, rng: np.random.Generator) -> FloatArray:
+    """Draw (n, D) true values of the reference group; dimensions with a shape of their own by inverting its CDF."""
+    theta: FloatArray = rng.multivariate_normal(latent.mean[0], latent.cov[0], size=n, method="cholesky")
+    for d, shape in enumerate(latent.shapes):
+        if shape is not None:
+            inside = np.linspace(-SHAPE_REACH, SHAPE_REACH, SHAPE_NODES)
+            cumulative = np.cumsum(np.exp(shape.log_weights(inside)))
+            drawn = np.interp(rng.random(n), cumulative / cumulative[-1], inside)
+            theta[:, d] = latent.mean[0, d] + np.sqrt(latent.cov[0, d, d]) * drawn
+    return theta
 
 
 def _draw(block: ItemBlock, theta: FloatArray, rng: np.random.Generator) -> CodeArray:

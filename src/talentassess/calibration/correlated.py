@@ -15,7 +15,7 @@ from talentassess.core.ep import EpForm, ep_pass, ep_posteriors, some_persons
 from talentassess.core.likelihood import EStep, ItemBlock
 from talentassess.core.quadrature import grid, normal_log_weights
 
-TOL = 1e-7  # of a site within the optimiser, posterior standard deviations: the log evidence errs by its square
+TOL = 1e-6  # of a site within the optimiser, posterior standard deviations: the log evidence errs by its square
 STEEPEST = 10.0  # bound of a correlation's root: two dimensions alone may correlate up to .995
 
 

@@ -26,7 +26,7 @@ from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
-ROUGH, ROUGH_STEPS = 0.02, 30  # tolerance and passes of the dimensions' own fits that give the starting values
+ROUGH, ROUGH_STEPS = 0.05, 30  # tolerance and passes of the dimensions' own fits that give the starting values
 
 
 def calibrate_together(

@@ -12,7 +12,7 @@ import pytest
 
 import talentassess as ta
 from ep_cases import EQUI3, PAIR, case, dense
-from talentassess.calibration import Equal, Fixed, NormalPrior, together
+from talentassess.calibration import Equal, Fixed, NormalPrior, correlated, together
 from talentassess.calibration.correlated import correlation_roots
 from talentassess.calibration.objective import evaluate
 from talentassess.calibration.standard_errors import covariance, gradient_information, prior_information

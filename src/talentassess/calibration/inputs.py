@@ -11,6 +11,7 @@ from talentassess.calibration.optimise import OPTIMISERS
 from talentassess.calibration.priors import Prior
 from talentassess.calibration.shaped import NORMAL, parse_density
 from talentassess.calibration.standard_errors import METHODS
+from talentassess.calibration.testlets import declared_params
 from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import Covariates
 from talentassess.core.errors import CalibrationError, ModelError
@@ -78,7 +79,7 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps, optimiser, density : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, optimiser, density, testlets : as in ``calibrate``.
     covariates : of the latent regression, or None.
     """
 
@@ -93,10 +94,13 @@ class Settings:
     optimiser: str = "l-bfgs"
     density: str = NORMAL
     covariates: Covariates | None = None
+    testlets: Mapping[str, Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
             raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.testlets and (self.density != NORMAL or self.covariates is not None):
+            raise ModelError("testlets take a normal latent distribution without covariates. Leave one of the two out.")
         if self.optimiser not in OPTIMISERS:
             known = ", ".join(OPTIMISERS)
             raise ModelError(f"optimiser='{self.optimiser}' is not known; choose one of: {known}.")
@@ -136,13 +140,16 @@ class Settings:
             options["density"] = self.density
         if self.covariates is not None:
             options["covariates"] = ", ".join(self.covariates.names)
+        if self.testlets:
+            options["testlets"] = "; ".join(f"{name}: {', '.join(items)}" for name, items in self.testlets.items())
         return options
 
 
 def check_constraints(settings: Settings, responses: Responses, dimensions: Mapping[str, Sequence[str]]) -> None:
     """Refuse constraints and priors that nothing in the form answers to; raises ``ModelError`` naming what is wrong."""
+    in_testlet = {item for items in (settings.testlets or {}).values() for item in items}
     declared = {
-        item: {p.name: p for p in find_model(settings.models[item])[0].params(int(k), 1)}
+        item: {p.name: p for p in declared_params(find_model(settings.models[item])[0], int(k), item in in_testlet)}
         for item, k in zip(responses.item_ids, responses.n_cat, strict=True)
     }
     known = dict.fromkeys(name for params in declared.values() for name in params)
@@ -188,6 +195,8 @@ def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[st
     common = [item for item in responses.item_ids if item in anchors.item_ids]
     if not common:
         raise CalibrationError(f"None of the items {', '.join(responses.item_ids[:8])} ... is in the anchors.")
+    if any(len(block.dims) > 1 for block in anchors.blocks):
+        raise CalibrationError("The anchors have testlets; anchors are taken from calibrations without them only.")
     problems = []
     for block in anchors.blocks:
         for item in (anchors.item_ids[j] for j in block.items if anchors.item_ids[j] in common):

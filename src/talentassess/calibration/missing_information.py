@@ -52,7 +52,7 @@ def score_moments(problem: Problem, at: Evaluation, structure: NormalGroups) -> 
             part = slice(first, first + PERSONS)
             rows = slice(chunk.start + first, min(chunk.start + first + PERSONS, chunk.stop))
             w, small = a.weight[rows, None], 0
-            for r, weights in enumerate(_orthonormal(posterior[part], structure.nodes)):
+            for r, weights in enumerate(orthonormal(posterior[part], structure.nodes)):
                 by_items = item_scores(problem, a.x[rows], slopes, [weights] * len(slopes))
                 latent = np.einsum("nq,nql->nl", weights, by_latent[a.group[rows]]) if by_latent.shape[2] else None
                 score = by_items if latent is None else np.concatenate([by_items, latent], axis=1)
@@ -113,7 +113,7 @@ def _by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
     return np.ascontiguousarray(slope.reshape(len(slope), -1))
 
 
-def _orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray]:
+def orthonormal(posterior: FloatArray, nodes: FloatArray) -> Iterator[FloatArray]:
     """Yield posterior (n, Q) times the orthonormal polynomials of degree 0, 1, 2, ... under it.
 
     Stieltjes' three-term recurrence (Gautschi 2004, section 2.2) on the nodes (Q,), for all persons at once.

@@ -32,6 +32,8 @@ from talentassess.calibration.run import Progress
 from talentassess.calibration.stages import from_sample, on_suited_grid
 from talentassess.calibration.standard_errors import covariance
 from talentassess.calibration.structures import NormalGroups
+from talentassess.calibration.testlet_audit import audit_testlets, orient
+from talentassess.calibration.testlets import check_testlet_models, name_testlets
 from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import read_covariates
@@ -65,6 +67,7 @@ def calibrate(
     progress: Callable[[Progress], None] = _silent,
     density: str = "normal",
     covariates: Mapping[str, ArrayLike] | None = None,
+    testlets: Mapping[str, Sequence[str]] | None = None,
 ) -> Calibration:
     """Fit item response models to answers by marginal maximum likelihood.
 
@@ -94,6 +97,10 @@ def calibrate(
         groups share the shape. ``compare_densities`` helps to choose k.
     covariates : name -> (N,) numbers: latent regression theta_i ~ Normal(beta' z_i, 1), no intercept, covariates as
         they are; the residual variance is estimated where the model fixes the slopes, intercepts for further groups.
+    testlets : name -> ids of two or more items of one dimension that share more than the dimension (a common text, a
+        common situation). Each becomes a specific dimension, uncorrelated with the general one and with the others
+        (bifactor model): its items have a ``slope`` and a ``specific_slope``. With models that fix or share the slope
+        the specific slope is one per testlet (rasch, pcm: the Rasch testlet model).
 
     Returns
     -------
@@ -104,9 +111,10 @@ def calibrate(
     CalibrationError : items without variation, items in no or in two dimensions, too few persons, covariates that do
         not vary or follow from others.
     DataError : covariates that are missing for a person or no numbers.
-    ModelError : unknown model, constraint or prior; a model that does not take the items' categories.
+    ModelError : unknown model, constraint or prior; a model that does not take the items' categories or testlets.
 
-    Equation: log L = sum_i w_i log sum_q W(theta_q) prod_j P_j(x_ij | theta_q) (Bock & Aitkin 1981).
+    Equation: log L = sum_i w_i log sum_q W(theta_q) prod_j P_j(x_ij | theta_q) (Bock & Aitkin 1981); with testlets the
+    sum runs over the general dimension and, within it, one specific dimension at a time (Gibbons & Hedeker 1992).
 
     Examples
     --------
@@ -115,6 +123,13 @@ def calibrate(
     >>> calibration = ta.calibrate(answers, "graded")
     >>> calibration.status.value, calibration.n_free
     ('converged', 15)
+
+    The first three of six items refer to the same text:
+
+    >>> six = ta.simulate(ta.load_bank("service_core"), 300, seed=1).select([f"ow_sr_0{k}" for k in range(1, 7)])
+    >>> with_text = ta.calibrate(six, "pcm", testlets={"text": six.item_ids[:3]}, se=None)
+    >>> with_text.dimensions, [name for name in with_text.free.names if "slope" in name]
+    (('ownership', 'text'), ['specific_slope (common to 3 items: ow_sr_01 ... ow_sr_03)'])
     """
     settings = Settings(
         name_models(responses, model),
@@ -128,9 +143,11 @@ def calibrate(
         optimiser,
         density,
         None if covariates is None else read_covariates(covariates, responses.person_ids),
+        testlets,
         correlated,
     )
     parts = name_dimensions(responses, dimensions)
+    own = name_testlets(testlets, parts)
     if engine == "girth":
         from talentassess.calibration.girth_engine import calibrate_with_girth, refuse_settings
 
@@ -138,17 +155,23 @@ def calibrate(
         return calibrate_with_girth(responses, model, dimensions)
     if engine != "native":
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
+    check_testlet_models(testlets or {}, settings.models, anchored=anchors is not None)
     check_constraints(settings, responses, parts)
     across = ties_across(settings.constraints, parts)
     within = replace(settings, constraints=tuple(c for c in settings.constraints if c not in across))
     with one_blas_thread():
-        problems = _problems(responses, parts, within)
+        problems = _problems(responses, parts, within, own)
         if correlated:
             return calibrate_together(responses, problems, settings, across, progress)
         return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
-def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings: Settings) -> dict[str, Problem]:
+def _problems(
+    responses: Responses,
+    parts: Mapping[str, Sequence[str]],
+    settings: Settings,
+    testlets: Mapping[str, Mapping[str, Sequence[str]]],
+) -> dict[str, Problem]:
     """Set up one problem per dimension; priors that would act on nothing raise ``ModelError``."""
     anchors: Calibration | None = settings.anchors
     held: tuple[str, ...] = ()
@@ -167,6 +190,7 @@ def _problems(responses: Responses, parts: Mapping[str, Sequence[str]], settings
             held=[item for item in items if item in held],
             constraints=constraints,
             priors=settings.priors,
+            testlets=testlets[name],
         )
         problems[name] = _regressed(problem, settings)
     free = {name for problem in problems.values() for name in problem.tie.param_names}
@@ -196,7 +220,7 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
             path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
             path = on_suited_grid(from_sample(problem, settings, climb), settings, climb)
-        fits.append(_finish(name, fit_shape(path, settings, climb), settings))
+        fits.append(_finish(name, fit_shape(orient(path), settings, climb), settings))
     return fits
 
 
@@ -210,4 +234,5 @@ def _finish(name: str, shaped: ShapeFit, settings: Settings) -> Fit:
         cov = np.full((len(path.last.free),) * 2, np.nan)
     after = [*audit_after(problem, path, cov, name, settings.se), *shaped.findings(name, path.status, cov)]
     audit = [*audit_before(problem, name), *counted, *after]
+    audit += audit_testlets(path, cov, name)
     return Fit(name, problem, path, cov, path.status, audit)

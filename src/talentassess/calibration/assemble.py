@@ -39,14 +39,19 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
     place = {item: j for j, item in enumerate(responses.item_ids)}
     blocks: list[ItemBlock] = []
     par_cov: list[FloatArray] = []
-    for d, fit in enumerate(fits):
+    dimensions: list[str] = []
+    for fit in fits:
         positions = np.array([place[item] for item in fit.problem.responses.item_ids])
-        blocks += [replace(b, items=positions[b.items], dims=(d,)) for b in fit.path.last.blocks]
+        first = len(dimensions)
+        blocks += [
+            replace(b, items=positions[b.items], dims=tuple(first + d for d in b.dims)) for b in fit.path.last.blocks
+        ]
         par_cov += item_covariances(fit)
+        dimensions += [fit.name, *fit.problem.specific]
     return Calibration(
         item_ids=responses.item_ids,
         n_cat=responses.n_cat,
-        dimensions=tuple(fit.name for fit in fits),
+        dimensions=tuple(dimensions),
         blocks=tuple(blocks),
         par_cov=tuple(par_cov),
         latent=_latent(fits),
@@ -112,11 +117,10 @@ def _diagonal_blocks(cov: FloatArray, sizes: tuple[tuple[int, int], ...]) -> lis
 
 
 def _latent(fits: list[Fit]) -> Latent:
-    groups, n_dims = fits[0].problem.structure.groups, len(fits)
-    mean, cov = np.zeros((len(groups), n_dims)), np.zeros((len(groups), n_dims, n_dims))
-    for d, fit in enumerate(fits):
-        own_mean, own_cov = fit.problem.structure.moments(fit.path.last.latent)
-        mean[:, d], cov[:, d, d] = own_mean[:, 0], own_cov[:, 0, 0]
+    groups = fits[0].problem.structure.groups
+    parts = [fit.problem.structure.moments(fit.path.last.latent) for fit in fits]
+    mean = np.concatenate([part[0] for part in parts], axis=1)
+    cov = np.stack([_block_diagonal([part[1][g] for part in parts]) for g in range(len(groups))])
     shapes = tuple(_shape(fit) for fit in fits)
     return Latent(groups, mean, cov, shapes if any(shapes) else (), _regression(fits))
 

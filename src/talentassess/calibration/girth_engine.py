@@ -80,6 +80,7 @@ def refuse_settings(settings: Settings) -> None:
         "correlated": settings.correlated,
         "density": settings.density != Settings.density,
         "covariates": settings.covariates is not None,
+        "testlets": bool(settings.testlets),
     }
     named = [name for name, is_given in given.items() if is_given]
     if named:

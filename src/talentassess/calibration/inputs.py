@@ -11,6 +11,7 @@ from talentassess.calibration.optimise import OPTIMISERS
 from talentassess.calibration.priors import Prior
 from talentassess.calibration.shaped import NORMAL, parse_density
 from talentassess.calibration.standard_errors import METHODS
+from talentassess.calibration.testlets import declared_params
 from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import Covariates
 from talentassess.core.errors import CalibrationError, ModelError
@@ -78,7 +79,7 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps, optimiser, density, correlated : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, optimiser, density, testlets, correlated : as in ``calibrate``.
     covariates : of the latent regression, or None.
     """
 
@@ -93,11 +94,14 @@ class Settings:
     optimiser: str = "l-bfgs"
     density: str = NORMAL
     covariates: Covariates | None = None
+    testlets: Mapping[str, Sequence[str]] | None = None
     correlated: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
             raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.testlets and (self.density != NORMAL or self.covariates is not None):
+            raise ModelError("testlets take a normal latent distribution without covariates. Leave one of the two out.")
         if self.optimiser not in OPTIMISERS:
             known = ", ".join(OPTIMISERS)
             raise ModelError(f"optimiser='{self.optimiser}' is not known; choose one of: {known}.")
@@ -107,10 +111,10 @@ class Settings:
             raise ModelError(f"se='{self.se}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
         if parse_density(self.density) is not None and self.covariates is not None:
             raise ModelError("density and covariates cannot be combined: the regression's residuals are normal.")
-        if self.correlated and (parse_density(self.density) is not None or self.covariates is not None):
+        if self.correlated and (parse_density(self.density) is not None or self.covariates or self.testlets):
             raise ModelError(
-                "correlated=True takes normal latent distributions without covariates: leave density and covariates "
-                "out, or calibrate the dimensions one by one."
+                "correlated=True takes normal latent distributions without covariates and testlets: leave density, "
+                "covariates and testlets out, or calibrate the dimensions one by one."
             )
         strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal)]
         if strange:
@@ -144,13 +148,16 @@ class Settings:
             options["density"] = self.density
         if self.covariates is not None:
             options["covariates"] = ", ".join(self.covariates.names)
+        if self.testlets:
+            options["testlets"] = "; ".join(f"{name}: {', '.join(items)}" for name, items in self.testlets.items())
         return options
 
 
 def check_constraints(settings: Settings, responses: Responses, dimensions: Mapping[str, Sequence[str]]) -> None:
     """Refuse constraints and priors that nothing in the form answers to; raises ``ModelError`` naming what is wrong."""
+    in_testlet = {item for items in (settings.testlets or {}).values() for item in items}
     declared = {
-        item: {p.name: p for p in find_model(settings.models[item])[0].params(int(k), 1)}
+        item: {p.name: p for p in declared_params(find_model(settings.models[item])[0], int(k), item in in_testlet)}
         for item, k in zip(responses.item_ids, responses.n_cat, strict=True)
     }
     known = dict.fromkeys(name for params in declared.values() for name in params)
@@ -206,6 +213,8 @@ def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[st
     common = [item for item in responses.item_ids if item in anchors.item_ids]
     if not common:
         raise CalibrationError(f"None of the items {', '.join(responses.item_ids[:8])} ... is in the anchors.")
+    if any(len(block.dims) > 1 for block in anchors.blocks):
+        raise CalibrationError("The anchors have testlets; anchors are taken from calibrations without them only.")
     problems = []
     for block in anchors.blocks:
         for item in (anchors.item_ids[j] for j in block.items if anchors.item_ids[j] in common):

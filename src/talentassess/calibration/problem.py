@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from talentassess.calibration.bifactor import with_testlets
 from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.calibration.starts import category_worth, facing_fixed_locations, starting_values
 from talentassess.calibration.structures import NormalGroups, Structure
+from talentassess.calibration.testlets import name_slopes, testlet_ties
 from talentassess.core.answers import gather_answers
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError, ModelError
@@ -37,6 +39,7 @@ class Problem:
     priors : one prior or None per free item value.
     structure : the latent distribution and the integration over it.
     pseudo : (J,) answers' worth of prior on items with an unused category.
+    specific : names of the structure's dimensions after the first: the testlets.
     """
 
     responses: Responses
@@ -48,6 +51,7 @@ class Problem:
     priors: tuple[Prior | None, ...]
     structure: Structure
     pseudo: FloatArray
+    specific: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,7 +65,7 @@ class Problem:
     def even_start(self) -> FloatArray:
         """Return starting values (F,) as if all categories were equally frequent: admissible under most ties."""
         shares = [np.full((len(b.items), b.n_cat), 1 / b.n_cat) for b in self.blocks]
-        return self._project([b.model.start(share, 1) for b, share in zip(self.blocks, shares, strict=True)])
+        return self._project([b.model.start(share, len(b.dims)) for b, share in zip(self.blocks, shares, strict=True)])
 
     def _project(self, pars: Sequence[FloatArray]) -> FloatArray:
         stacked = np.concatenate([par.ravel() for par in pars]) - self.tie.offset
@@ -85,6 +89,7 @@ def build_problem(
     held: Sequence[str] = (),
     constraints: Sequence[Constraint],
     priors: Mapping[str, Prior] | None,
+    testlets: Mapping[str, Sequence[str]] | None = None,
 ) -> Problem:
     """Set up one calibration problem; items nothing can be learned about raise ``CalibrationError``.
 
@@ -96,20 +101,26 @@ def build_problem(
     held : items whose parameters anchors hold; they fix the metric, so the first group's mean and variance are free.
     constraints : the user's, beyond those of the models.
     priors : parameter name -> prior; None takes the models' own defaults.
+    testlets : testlet -> item ids, checked; each is a specific dimension beside the general one.
     """
+    testlets = testlets or {}
     labels = tuple(dict.fromkeys(groups)) if groups is not None else ("all",)
     group = np.zeros(responses.n_persons, dtype=np.int64)
     if groups is not None:
-        group = np.array([labels.index(g) for g in groups], dtype=np.int64)
+        number = {label: g for g, label in enumerate(labels)}
+        group = np.array([number[g] for g in groups], dtype=np.int64)
     worth = category_worth(responses.item_ids, responses.n_cat, models)
     answers, survey = gather_answers(responses, group, worth)
+    own = tuple(np.array([responses.item_ids.index(item) for item in items]) for items in testlets.values())
     check_estimable(responses.item_ids, survey, held)
-    blocks, variants = _blocks(responses, survey, models)
+    blocks, variants = _blocks(responses, survey, models, own)
     entries = list_entries(blocks, responses.item_ids)
-    tie = tie_parameters(blocks, variants, entries, constraints)
+    entries = name_slopes(entries, blocks) if own else entries
+    tie = tie_parameters(blocks, variants, entries, [*testlet_ties(testlets, models), *constraints])
     free_mean = np.array([bool(held) or g > 0 for g in range(len(labels))])
     free_sd = free_mean | any(variant.free_variance for variant in variants)
     unused = np.add.reduceat(survey.counts == 0, survey.starts[:-1]) > 0
+    base = NormalGroups(answers, labels, free_mean, free_sd, grid())
     return Problem(
         responses=responses,
         survey=survey,
@@ -118,8 +129,9 @@ def build_problem(
         entries=entries,
         tie=tie,
         priors=_priors(tie, entries, priors),
-        structure=NormalGroups(answers, labels, free_mean, free_sd, grid()),
+        structure=with_testlets(base, own) if own else base,
         pseudo=EMPTY_CATEGORY_WEIGHT * unused.astype(np.float64),
+        specific=tuple(testlets),
     )
 
 
@@ -147,18 +159,19 @@ def check_estimable(item_ids: Sequence[str], survey: Survey, held: Sequence[str]
 
 
 def _blocks(
-    responses: Responses, survey: Survey, models: Mapping[str, str]
+    responses: Responses, survey: Survey, models: Mapping[str, str], testlets: Sequence[IntArray]
 ) -> tuple[tuple[ItemBlock, ...], tuple[Variant, ...]]:
-    together: dict[tuple[str, int], list[int]] = {}
+    dims: dict[int, tuple[int, ...]] = {int(j): (0, f) for f, items in enumerate(testlets, start=1) for j in items}
+    together: dict[tuple[str, int, tuple[int, ...]], list[int]] = {}
     for j, item in enumerate(responses.item_ids):
-        together.setdefault((models[item], int(responses.n_cat[j])), []).append(j)
+        together.setdefault((models[item], int(responses.n_cat[j]), dims.get(j, (0,))), []).append(j)
     blocks, variants = [], []
-    for (name, n_cat), items in together.items():
+    for (name, n_cat, own), items in together.items():
         model, variant = find_model(name)
         _check_categories(model, n_cat, [responses.item_ids[j] for j in items])
         index = np.array(items, dtype=np.int64)
-        start = starting_values(model, survey, responses, models, index)
-        blocks.append(ItemBlock(model, n_cat, index, start, (0,), name))
+        start = starting_values(model, survey, responses, models, index, len(own))
+        blocks.append(ItemBlock(model, n_cat, index, start, own, name))
         variants.append(variant)
     return tuple(blocks), tuple(variants)
 

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
+from talentassess.calibration.bifactor import Bifactor
 from talentassess.calibration.correlated import CorrelatedNormal
 from talentassess.calibration.correlated_information import correlated_moments
 from talentassess.calibration.missing_information import cross_products, score_moments
 from talentassess.calibration.objective import Evaluation, evaluate, item_gradient, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.structures import NormalGroups
+from talentassess.calibration.testlet_information import reduced_moments
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock
@@ -85,6 +87,10 @@ def _informations(
     if isinstance(problem.structure, NormalGroups):
         moments = score_moments(problem, at, problem.structure)
         complete = complete_information(problem, at, problem.structure)
+        return complete + prior - moments.spread, moments.crossprod, moments.meat
+    if isinstance(problem.structure, Bifactor):
+        moments = reduced_moments(problem, at, problem.structure)
+        complete = complete_information(problem, at, problem.structure.base)
         return complete + prior - moments.spread, moments.crossprod, moments.meat
     if isinstance(problem.structure, CorrelatedNormal):
         found = correlated_moments(problem, at, problem.structure)

@@ -22,7 +22,7 @@ CLEAR = 0.5  # share of the largest loading that gives an item a clear side
 
 
 def starting_values(
-    model: ItemModel, survey: Survey, some: Responses, models: Mapping[str, str], items: IntArray
+    model: ItemModel, survey: Survey, some: Responses, models: Mapping[str, str], items: IntArray, n_dims: int = 1
 ) -> FloatArray:
     """Return (Jb, P) starting values of the items (Jb,) of one model on a form.
 
@@ -31,14 +31,15 @@ def starting_values(
     survey : a first look at all answers of the form.
     some : answers of persons that stand for all, for models whose category shares do not tell enough.
     models : item id -> model name, for all items of the form.
+    n_dims : number of dimensions D the items measure.
     """
     n_cat = int(some.n_cat[items[0]])
     if model.start_by_trait is not None:
         counts, theta = _by_class(rough_trait(some, models), some.x[:, items], n_cat)
         return model.start_by_trait(counts, theta)
     answers = np.stack([survey.counts_of(int(j)) for j in items])
-    par = model.start(answers / np.maximum(answers.sum(axis=1, keepdims=True), 1.0), 1)
-    slopes = [p for p, declared in enumerate(model.params(n_cat, 1)) if declared.name.startswith("slope")]
+    par = model.start(answers / np.maximum(answers.sum(axis=1, keepdims=True), 1.0), n_dims)
+    slopes = [p for p, declared in enumerate(model.params(n_cat, n_dims)) if declared.name.startswith("slope")]
     par[:, slopes] *= np.where(survey.rest_correlation[items] < 0, -1.0, 1.0)[:, None]
     return par
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.scores import Scores
 from talentassess.scoring.bayes import expected_a_posteriori
+from talentassess.scoring.bifactor import has_testlets, refuse_with_testlets, testlet_scores
 from talentassess.scoring.correlated import JOINT, is_correlated, joint_posterior
 from talentassess.scoring.form import Form, person_priors
 from talentassess.scoring.inputs import Aligned, align, count_answers, score_statuses
@@ -58,13 +59,15 @@ def score(
     Scores in logits of the latent metric. Where the calibration knows how its dimensions correlate
     (``calibrate(..., correlated=True)``), ``eap`` and ``map`` use all answers for every dimension, and ``cov`` is the
     full posterior covariance; a dimension without answers of its own is predicted from the others and has the status
-    ``NO_ANSWERS``. ``ml``, ``wle`` and ``sum-eap`` always go dimension by dimension, with a diagonal ``cov``. Unless
-    asked for, the standard errors take the item parameters as known.
+    ``NO_ANSWERS``. A general dimension and its testlets are scored together too (``eap`` only). Everything else goes
+    dimension by dimension, with a diagonal ``cov``. Unless asked for, the standard errors take the item parameters as
+    known.
 
     Raises
     ------
     ScoringError : unknown method, items the calibration does not have, absent items, other categories, unknown group,
-        item_uncertainty with sum-eap, covariates without a latent regression, map under a density other than normal.
+        item_uncertainty with sum-eap, covariates without a latent regression, map under a density other than normal;
+        with testlets, covariates, item_uncertainty or a method other than ``eap``.
     DataError : covariates that are missing for a person or no numbers.
     CalibrationError : item_uncertainty with a calibration that has no standard errors.
 
@@ -91,15 +94,14 @@ def score(
             "item_uncertainty is offered for normal latent distributions without covariates. Leave one of the two out."
         )
     aligned = align(calibration, responses, partial)
-    forms, group = person_priors(calibration, responses, aligned.group, covariates)
-    if method in JOINT and is_correlated(calibration):
+    if has_testlets(calibration):
+        refuse_with_testlets(method, item_uncertainty, covariates is not None)
+        theta, cov, n_answered = testlet_scores(calibration, aligned.x, aligned.group)
+    elif method in JOINT and covariates is None and is_correlated(calibration):
         theta, cov, n_answered = joint_posterior(calibration, aligned, method)
     else:
-        aligned = replace(aligned, group=group)
-        columns = [_score_dimension(form, aligned, method) for form in forms]
-        theta = np.column_stack([column[0] for column in columns])
-        cov = _diagonal(np.column_stack([column[1] for column in columns]))
-        n_answered = np.column_stack([column[2] for column in columns])
+        forms, group = person_priors(calibration, responses, aligned.group, covariates)
+        theta, cov, n_answered = _score_dimensions(forms, replace(aligned, group=group), method)
     variance, item_cov = np.diagonal(cov, axis1=1, axis2=2).copy(), None
     if item_uncertainty:
         item_cov = item_error_covariance(calibration, aligned, theta, method)
@@ -126,6 +128,13 @@ def _diagonal(variance: FloatArray) -> FloatArray:
     each = np.arange(variance.shape[1])
     cov[:, each, each] = variance
     return cov
+
+
+def _score_dimensions(forms: Sequence[Form], aligned: Aligned, method: str) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return theta (N, D), error covariances (N, D, D) and numbers of answers (N, D), one dimension after the other."""
+    columns = [_score_dimension(form, aligned, method) for form in forms]
+    theta, variance, n_answered = (np.column_stack(part) for part in zip(*columns, strict=True))
+    return theta, _diagonal(variance), n_answered
 
 
 def _score_dimension(form: Form, aligned: Aligned, method: str) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -53,7 +53,12 @@ class Form:
 
 
 def dimension_form(calibration: Calibration, d: int) -> Form:
-    """Return the form of dimension number ``d``."""
+    """Return the form of dimension number ``d``; one that shares items with another raises ``ScoringError``."""
+    if any(d in block.dims and len(block.dims) > 1 for block in calibration.blocks):
+        raise ScoringError(
+            f"Items of '{calibration.dimensions[d]}' measure other dimensions (testlets) as well: it cannot be "
+            "scored by itself. Use ta.score(..., method='eap')."
+        )
     own = [block for block in calibration.blocks if block.dims == (d,)]
     positions = np.sort(np.concatenate([block.items for block in own]))
     blocks = tuple(replace(b, items=np.searchsorted(positions, b.items), dims=(0,)) for b in own)

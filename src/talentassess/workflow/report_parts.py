@@ -163,6 +163,9 @@ def calibration_sections(calibration: Calibration, scores: Scores | None = None)
     """Return ``Calibration`` (status, audit, parameters) and a sub-section of charts per dimension."""
     sections = [Section("Calibration", "calibration", _calibration_blocks(calibration))]
     for d, dimension in enumerate(calibration.dimensions):
+        if any(d in block.dims and len(block.dims) > 1 for block in calibration.blocks):
+            sections.append(Section(dimension, f"calibration-{d + 1}", (_uncharted(dimension),), level=2))
+            continue
         figures = {
             "information": test_information(calibration, dimension),
             "curves": category_curves(calibration, _steepest(calibration, d)),
@@ -176,6 +179,14 @@ def calibration_sections(calibration: Calibration, scores: Scores | None = None)
         blocks = tuple(replace(figure, anchor=f"{kind}-{d + 1}") for kind, figure in figures.items())
         sections.append(Section(dimension, f"calibration-{d + 1}", blocks, level=2))
     return sections
+
+
+def _uncharted(dimension: str) -> Callout:
+    return Callout(
+        "No curves are drawn",
+        f"Items of '{dimension}' measure a second dimension (testlets) as well: along one dimension alone their curves "
+        "and information would look sharper than they are. Read the item table, and the standard errors of the scores.",
+    )
 
 
 def _steepest(calibration: Calibration, d: int) -> str:

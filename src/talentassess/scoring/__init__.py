@@ -19,6 +19,7 @@ from talentassess.scoring.bifactor import has_testlets, refuse_with_testlets, te
 from talentassess.scoring.form import Form, person_priors
 from talentassess.scoring.inputs import Aligned, align, count_answers, score_statuses
 from talentassess.scoring.modes import solve_modes
+from talentassess.scoring.multidim import measures_jointly, refuse_options_jointly, score_jointly
 from talentassess.scoring.sumscore import SumScoreTable, refuse_unordered, sum_score_eap, sum_score_table
 from talentassess.scoring.uncertainty import item_error_covariance
 
@@ -55,15 +56,15 @@ def score(
 
     Returns
     -------
-    Scores in logits of the latent metric; ``cov`` is diagonal, because dimensions are calibrated one by one, except
-    between a general dimension and its testlets, which are scored together (``eap`` only). Unless asked for, the
-    standard errors take the item parameters as known.
+    Scores in logits of the latent metric; ``cov`` is diagonal where dimensions were calibrated one by one, and the full
+    posterior covariance where items measure several dimensions: ``eap`` and ``map`` only, with testlets ``eap``. Unless
+    asked for, the standard errors take the item parameters as known.
 
     Raises
     ------
     ScoringError : unknown method, items the calibration does not have, absent items, other categories, unknown group,
         item_uncertainty with sum-eap, covariates without a latent regression, map under a density other than normal;
-        with testlets, covariates, item_uncertainty or a method other than ``eap``.
+        with items of several dimensions, covariates, item_uncertainty or a method that goes one by one.
     DataError : covariates that are missing for a person or no numbers.
     CalibrationError : item_uncertainty with a calibration that has no standard errors.
 
@@ -93,6 +94,9 @@ def score(
     if has_testlets(calibration):
         refuse_with_testlets(method, item_uncertainty, covariates is not None)
         theta, cov, n_answered = testlet_scores(calibration, aligned.x, aligned.group)
+    elif measures_jointly(calibration, method):
+        refuse_options_jointly(item_uncertainty, covariates is not None)
+        theta, cov, n_answered = score_jointly(calibration, aligned.x, aligned.group, responses.person_ids, method)
     else:
         forms, group = person_priors(calibration, responses, aligned.group, covariates)
         theta, cov, n_answered = _score_dimensions(forms, replace(aligned, group=group), method)

@@ -22,16 +22,19 @@ from talentassess.calibration.inputs import (
     group_labels,
     name_dimensions,
     name_models,
+    ties_across,
 )
 from talentassess.calibration.optimise import maximise
 from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPrior, Prior
 from talentassess.calibration.problem import Problem, build_problem
 from talentassess.calibration.regression import with_covariates
-from talentassess.calibration.run import Path, Progress
+from talentassess.calibration.run import Progress
+from talentassess.calibration.stages import from_sample, on_suited_grid
 from talentassess.calibration.standard_errors import covariance
 from talentassess.calibration.structures import NormalGroups
 from talentassess.calibration.testlet_audit import audit_testlets, orient
 from talentassess.calibration.testlets import check_testlet_models, name_testlets
+from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import read_covariates
 from talentassess.core.errors import ModelError
@@ -40,11 +43,6 @@ from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
 __all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
-
-
-WARM_UP = 4000  # persons whose rough estimates start those of everybody, where there are four times as many
-ROUGH = 2e-3  # logits, tolerance on the sample: finer would be lost in its sampling error
-GRID_ROUNDS = 5  # each lets the estimates move once more; two are usual where one is needed
 
 
 def _silent(progress: Progress) -> None:
@@ -65,6 +63,7 @@ def calibrate(
     engine: str = "native",
     optimiser: str = "l-bfgs",
     max_steps: int = 1000,
+    correlated: bool = False,
     progress: Callable[[Progress], None] = _silent,
     density: str = "normal",
     covariates: Mapping[str, ArrayLike] | None = None,
@@ -72,10 +71,11 @@ def calibrate(
 ) -> Calibration:
     """Fit item response models to answers by marginal maximum likelihood.
 
-    Every scale of ``responses`` (or every entry of ``dimensions``) becomes one latent dimension, calibrated on its own
-    items; correlations between dimensions are not estimated. The latent distribution is standard normal (logit metric,
-    no 1.7), except where the model fixes the slopes (rasch, pcm, rsm: variance estimated), for further groups
-    (mean and variance estimated), and with anchors (mean and variance estimated).
+    Every scale of ``responses`` (or every entry of ``dimensions``) becomes one latent dimension. By default each is
+    calibrated on its own items and correlations between dimensions are not estimated; ``correlated=True`` calibrates
+    all of them at once with their correlations, integrating by expectation propagation. The latent distribution is
+    standard normal (logit metric, no 1.7), except where the model fixes the slopes (rasch, pcm, rsm: variance
+    estimated), for further groups (mean and variance estimated), and with anchors (mean and variance estimated).
 
     Parameters
     ----------
@@ -91,6 +91,7 @@ def calibrate(
     engine : ``native``, or ``girth`` for the independent second estimator.
     optimiser : ``l-bfgs``, or ``squarem`` (accelerated EM, slower), to look at an optimum from another side.
     max_steps : passes over the data at the most.
+    correlated : True estimates the correlations of the dimensions, which must be normal.
     progress : called after each step with a ``Progress``.
     density : of the latent trait: ``normal``, ``davidian-k`` or ``loglinear-k``, k = 1..10 (see ``core.latent_shape``);
         groups share the shape. ``compare_densities`` helps to choose k.
@@ -143,6 +144,7 @@ def calibrate(
         density,
         None if covariates is None else read_covariates(covariates, responses.person_ids),
         testlets,
+        correlated,
     )
     parts = name_dimensions(responses, dimensions)
     own = name_testlets(testlets, parts)
@@ -155,8 +157,12 @@ def calibrate(
         raise ModelError(f"engine='{engine}' is not known; choose 'native' or 'girth'.")
     check_testlet_models(testlets or {}, settings.models, anchored=anchors is not None)
     check_constraints(settings, responses, parts)
+    across = ties_across(settings.constraints, parts)
+    within = replace(settings, constraints=tuple(c for c in settings.constraints if c not in across))
     with one_blas_thread():
-        problems = _problems(responses, parts, settings, own)
+        problems = _problems(responses, parts, within, own)
+        if correlated:
+            return calibrate_together(responses, problems, settings, across, progress)
         return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
@@ -213,34 +219,9 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
         if any(fit.status is Status.INTERRUPTED for fit in fits):
             path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
-            path = _on_suited_grid(_from_sample(problem, settings, climb), settings, climb)
+            path = on_suited_grid(from_sample(problem, settings, climb), settings, climb)
         fits.append(_finish(name, fit_shape(orient(path), settings, climb), settings))
     return fits
-
-
-def _from_sample(problem: Problem, settings: Settings, climb: Callable[..., Path]) -> Path:
-    """Fit all persons, starting from a rough fit to an even sample where there are many."""
-    sample, start = problem.structure.sample(WARM_UP), None
-    if sample is not None and settings.max_steps > 1:
-        # a category that nobody in the sample chose must not run away
-        rough = replace(problem, structure=sample, pseudo=np.maximum(problem.pseudo, 1.0))
-        path = climb(rough, tol=ROUGH, max_steps=settings.max_steps)
-        start = path.last.free
-        if path.status is Status.INTERRUPTED:
-            return replace(climb(problem, tol=settings.tol, max_steps=1, start=start), status=Status.INTERRUPTED)
-    return climb(problem, tol=settings.tol, max_steps=settings.max_steps, start=start)
-
-
-def _on_suited_grid(path: Path, settings: Settings, climb: Callable[..., Path]) -> Path:
-    """Go on from the estimates on a wider or finer grid as long as they ask for one."""
-    for _ in range(GRID_ROUNDS):
-        better = path.problem.structure.suited(path.last.blocks, path.last.latent)
-        if better is None or path.status is Status.INTERRUPTED:
-            break
-        problem = replace(path.problem, structure=better)
-        again = climb(problem, tol=settings.tol, max_steps=settings.max_steps, start=path.last.free)
-        path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
-    return path
 
 
 def _finish(name: str, shaped: ShapeFit, settings: Settings) -> Fit:

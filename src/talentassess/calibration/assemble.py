@@ -46,7 +46,7 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
         blocks += [
             replace(b, items=positions[b.items], dims=tuple(first + d for d in b.dims)) for b in fit.path.last.blocks
         ]
-        par_cov += _item_covariances(fit)
+        par_cov += item_covariances(fit)
         dimensions += [fit.name, *fit.problem.specific]
     return Calibration(
         item_ids=responses.item_ids,
@@ -89,7 +89,7 @@ def _free(fits: list[Fit]) -> FreeParameters:
     return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]))
 
 
-def _item_covariances(fit: Fit) -> list[FloatArray]:
+def item_covariances(fit: Fit) -> list[FloatArray]:
     """Return one (Jb, P, P) covariance array per block: the linear map carries the free values' covariance over."""
     tie = fit.problem.tie
     if tie.plain:

@@ -221,6 +221,39 @@ def _apply(
     return sparse.csc_array(matrix @ sparse.csc_array(merge)), offset
 
 
+def merge_equal(tie: TieMap, entries: Entries, constraint: Equal) -> tuple[TieMap, list[IntArray]]:
+    """Give items that a finished map treats apart one common value; contradictions raise ``ModelError``.
+
+    Returns the new map, and per new free value the old ones (M,) it stands for.
+    """
+    matrix = sparse.csr_array(tie.matrix)
+    matrix.sum_duplicates()
+    rows = entries.where(constraint)
+    picked = sparse.csr_array(matrix[rows, :])
+    columns = np.unique(picked.indices)
+    if np.any(np.diff(picked.indptr) == 0):
+        raise ModelError(f"'{constraint.param}' is already fixed for some items: it cannot be estimated as equal.")
+    if np.any(np.diff(picked.indptr) != 1) or any(not tie.param_names[c] for c in columns):
+        raise ModelError(f"'{constraint.param}' follows the design of its model and cannot be constrained further.")
+    own = [columns if k == columns[0] else np.array([k]) for k in range(tie.n_free) if k not in columns[1:]]
+    merge = sparse.lil_array((tie.n_free, len(own)))
+    for k, old in enumerate(own):
+        merge[old, k] = 1.0
+    merged = sparse.csc_array(matrix @ sparse.csc_array(merge))
+    place = next(k for k, old in enumerate(own) if old[0] == columns[0])
+    touched = merged.indices[merged.indptr[place] : merged.indptr[place + 1]]
+    name = _name(list(dict.fromkeys(entries.items[row] for row in touched)), entries.params[touched[0]], True)
+    names = [name if k == place else tie.names[old[0]] for k, old in enumerate(own)]
+    return TieMap(
+        matrix=sparse.csr_array(merged),
+        offset=tie.offset,
+        names=tuple(names),
+        lower=np.array([tie.lower[old].max() for old in own]),
+        upper=np.array([tie.upper[old].min() for old in own]),
+        param_names=tuple(tie.param_names[old[0]] for old in own),
+    ), own
+
+
 def _describe(matrix: sparse.csc_array, offset: FloatArray, entries: Entries, designed: BoolArray) -> TieMap:
     """Name each free value and give it bounds: those of its parameter, or none where it is part of a design."""
     names, kinds, lower, upper = [], [], [], []

@@ -77,6 +77,7 @@ def refuse_settings(settings: Settings) -> None:
         "se": settings.se not in ("oakes", None),
         "tol": settings.tol != Settings.tol,
         "max_steps": settings.max_steps != Settings.max_steps,
+        "correlated": settings.correlated,
         "density": settings.density != Settings.density,
         "covariates": settings.covariates is not None,
         "testlets": bool(settings.testlets),

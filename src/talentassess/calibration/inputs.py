@@ -79,7 +79,7 @@ class Settings:
     ----------
     models : item id -> model name.
     labels : (N,) group labels, or None for one population.
-    anchors, constraints, priors, se, tol, max_steps, optimiser, density, testlets : as in ``calibrate``.
+    anchors, constraints, priors, se, tol, max_steps, optimiser, density, testlets, correlated : as in ``calibrate``.
     covariates : of the latent regression, or None.
     """
 
@@ -95,10 +95,13 @@ class Settings:
     density: str = NORMAL
     covariates: Covariates | None = None
     testlets: Mapping[str, Sequence[str]] | None = None
+    correlated: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
             raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.testlets and self.correlated:
+            raise ModelError("testlets are dimensions uncorrelated with all others. Leave correlated=True out.")
         if self.testlets and (self.density != NORMAL or self.covariates is not None):
             raise ModelError("testlets take a normal latent distribution without covariates. Leave one of the two out.")
         if self.optimiser not in OPTIMISERS:
@@ -110,6 +113,11 @@ class Settings:
             raise ModelError(f"se='{self.se}' is not known; choose one of: {', '.join(METHODS)}, or None for none.")
         if parse_density(self.density) is not None and self.covariates is not None:
             raise ModelError("density and covariates cannot be combined: the regression's residuals are normal.")
+        if self.correlated and (parse_density(self.density) is not None or self.covariates is not None):
+            raise ModelError(
+                "correlated=True takes normal latent distributions without covariates: leave density and covariates "
+                "out, or calibrate the dimensions one by one."
+            )
         strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal)]
         if strange:
             raise ModelError(f"constraints must be Fixed(...) or Equal(...) objects; found {strange[0]!r}.")
@@ -128,6 +136,8 @@ class Settings:
         }
         if self.optimiser != Settings.optimiser:
             options["optimiser"] = self.optimiser
+        if self.correlated:
+            options["correlated"] = "yes"
         if self.labels is not None:
             options["groups"] = ", ".join(dict.fromkeys(self.labels))
         if self.anchors is not None:
@@ -162,7 +172,8 @@ def check_constraints(settings: Settings, responses: Responses, dimensions: Mapp
             raise ModelError(
                 f"No item has a parameter '{constraint.param}' to constrain; there are: {', '.join(known)}."
             )
-        _check_constraint(constraint, declared[meant[0]][constraint.param], dimensions)
+        apart = {} if settings.correlated else dimensions
+        _check_constraint(constraint, declared[meant[0]][constraint.param], apart)
     unknown = sorted(set(settings.priors or {}) - set(known))
     if unknown:
         raise ModelError(
@@ -180,14 +191,23 @@ def _check_constraint(constraint: Constraint, param: Param, dimensions: Mapping[
     if isinstance(constraint, Equal) and len(touched) > 1:
         raise ModelError(
             f"Equal('{param.name}') ties items of the dimensions {' and '.join(touched)}, which are calibrated one by "
-            "one. Tie within a dimension, or fix the value in both."
+            "one. Tie within a dimension, fix the value in both, or calibrate them together with correlated=True."
         )
+
+
+def ties_across(constraints: Sequence[Constraint], dimensions: Mapping[str, Sequence[str]]) -> tuple[Equal, ...]:
+    """Return the ties between named items of different dimensions."""
+    return tuple(
+        c
+        for c in constraints
+        if isinstance(c, Equal) and sum(bool(set(items) & set(c.items or ())) for items in dimensions.values()) > 1
+    )
 
 
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:
     """Cut constraints down to the items of one dimension; those on other dimensions' items do not concern it."""
-    cut = [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in constraints]
-    return [c for c in cut if c.items is None or c.items]
+    touching = [c for c in constraints if c.items is None or set(c.items) & set(items)]
+    return [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in touching]
 
 
 def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[str, str]) -> tuple[str, ...]:

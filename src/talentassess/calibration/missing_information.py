@@ -42,7 +42,7 @@ def score_moments(problem: Problem, at: Evaluation, structure: NormalGroups) -> 
     cut where further terms no longer count.
     """
     log_prob = stack_log_prob(at.blocks, structure.theta, problem.starts)
-    slopes = [_by_node(block, structure.theta) for block in at.blocks]
+    slopes = [by_node(block, structure.theta) for block in at.blocks]
     by_latent = structure.d_log_prior(at.latent)
     a, size = structure.answers, len(at.free)
     spread, crossprod, meat = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
@@ -72,7 +72,7 @@ def cross_products(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
     """Return sum w E_i[s] E_i[s]' and sum w^2 E_i[s] E_i[s]', each (F, F), for any structure."""
     structure = problem.structure
     log_prob = stack_log_prob(at.blocks, structure.theta, problem.starts)
-    slopes = [_by_node(block, structure.theta) for block in at.blocks]
+    slopes = [by_node(block, structure.theta) for block in at.blocks]
     size = len(at.free)
     crossprod, meat = np.zeros((size, size)), np.zeros((size, size))
     for persons in structure.person_scores(log_prob, at.latent):
@@ -87,7 +87,15 @@ def cross_products(problem: Problem, at: Evaluation) -> tuple[FloatArray, FloatA
 def item_scores(
     problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
 ) -> FloatArray:
-    """Return (n, F_items): sum over nodes of weights times the derivative of each person's log P.
+    """Return (n, F_items): ``entry_scores`` of codes x (n, J), by the free values."""
+    stacked = entry_scores(problem, x, slopes, weights)
+    return stacked if problem.tie.plain else np.asarray(stacked @ problem.tie.matrix)
+
+
+def entry_scores(
+    problem: Problem, x: CodeArray, slopes: Sequence[FloatArray], weights: Sequence[FloatArray]
+) -> FloatArray:
+    """Return (n, T): as ``item_scores``, by the stacked parameters before any tie.
 
     Parameters
     ----------
@@ -104,11 +112,11 @@ def item_scores(
         picked = expected[np.arange(len(x))[:, None], place]
         picked[codes < 0] = 0.0
         parts.append(picked.reshape(len(x), -1))
-    stacked = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    return stacked if problem.tie.plain else np.asarray(stacked @ problem.tie.matrix)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
+def by_node(block: ItemBlock, theta: FloatArray) -> FloatArray:
+    """Return (Q, Jb * K * P) derivatives of log P at the nodes theta (Q, D)."""
     slope = block.d_par(theta)
     return np.ascontiguousarray(slope.reshape(len(slope), -1))
 

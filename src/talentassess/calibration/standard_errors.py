@@ -9,6 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from talentassess.calibration.bifactor import Bifactor
+from talentassess.calibration.correlated import CorrelatedNormal
+from talentassess.calibration.correlated_information import correlated_moments
 from talentassess.calibration.missing_information import cross_products, score_moments
 from talentassess.calibration.objective import Evaluation, evaluate, item_gradient, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
@@ -90,6 +92,12 @@ def _informations(
         moments = reduced_moments(problem, at, problem.structure)
         complete = complete_information(problem, at, problem.structure.base)
         return complete + prior - moments.spread, moments.crossprod, moments.meat
+    if isinstance(problem.structure, CorrelatedNormal):
+        found = correlated_moments(problem, at, problem.structure)
+        complete = _item_information(problem, at, at.step.counts)
+        n_free = problem.tie.n_free
+        complete[n_free:, n_free:] = -_symmetric_derivative(found.latent_gradient, len(at.latent))
+        return complete + prior - found.spread, found.crossprod, found.meat
     crossprod, meat = cross_products(problem, at) if needed else (np.zeros_like(prior), np.zeros_like(prior))
     return gradient_information(problem, at), crossprod, meat
 

@@ -141,9 +141,11 @@ class Calibration(Tabular):
     def tables(self) -> dict[str, Columns]:
         """Return ``items`` (a row per item), ``parameters`` (a row per estimate), ``latent``, ``audit``.
 
-        There is also ``density`` (theta, density, normal density) if the trait has a shape of its own, and
-        ``regression`` (a row per coefficient) if it depends on covariates.
+        There is also ``density`` (theta, density, normal density) if the trait has a shape of its own, ``regression``
+        (a row per coefficient) if it depends on covariates, and ``correlations`` (a row per group and pair) if
+        dimensions are correlated.
         """
+        together = _correlation_table(self)
         tables: dict[str, Columns] = {
             "items": _item_table(self),
             "parameters": {
@@ -153,6 +155,7 @@ class Calibration(Tabular):
             },
             "latent": _latent_table(self),
             "audit": finding_columns(self.audit),
+            **({"correlations": together} if together else {}),
         }
         if self.latent.shapes:
             tables["density"] = _density_table(self)
@@ -232,6 +235,29 @@ def _latent_table(c: Calibration) -> Columns:
         "mean": [float(c.latent.mean[g, d]) for g, d in cells],
         "sd": [float(np.sqrt(c.latent.cov[g, d, d])) for g, d in cells],
         **_shape_columns(c, [d for _, d in cells]),
+    }
+
+
+def correlation_name(first: str, second: str, group: str) -> str:
+    """Return how the correlation of two dimensions, in their order, is called among the free values."""
+    return f"correlation {first} ~ {second} [{group}]"
+
+
+def _correlation_table(c: Calibration) -> Columns:
+    """Return the correlations with their standard errors (NaN where none was estimated); empty if all are zero."""
+    sd = np.sqrt(np.diagonal(c.latent.cov, axis1=1, axis2=2))
+    correlation = c.latent.cov / (sd[:, :, None] * sd[:, None, :])
+    cells = [(g, a, b) for g in range(len(sd)) for a in range(sd.shape[1]) for b in range(a + 1, sd.shape[1])]
+    if not any(correlation[cell] for cell in cells):
+        return {}
+    error = dict(zip(c.free.names, np.sqrt(np.diag(c.free.cov)), strict=True))
+    names = [correlation_name(c.dimensions[a], c.dimensions[b], c.latent.groups[g]) for g, a, b in cells]
+    return {
+        "group": [c.latent.groups[g] for g, _, _ in cells],
+        "dimension": [c.dimensions[a] for _, a, _ in cells],
+        "with": [c.dimensions[b] for _, _, b in cells],
+        "correlation": [float(correlation[cell]) for cell in cells],
+        "se": [float(error.get(name, np.nan)) for name in names],
     }
 
 

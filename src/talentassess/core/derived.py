@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,6 +45,30 @@ def suited_grid(
     narrowest = 1 / np.sqrt(float(np.max(information)) + (roughness / float(np.max(sd))) ** 2)
     spacing = 2 * LIMIT / (NODES - 1)
     # the rectangle rule is exact to 3e-6 while the spacing stays below 1.25 posterior standard deviations
+    halvings = int(np.clip(np.ceil(np.log2(spacing / (1.25 * narrowest))), 0, FINEST))
+    return grid(round(2 * limit / spacing * 2**halvings) + 1, limit)
+
+
+def joint_grid(blocks: Sequence[ItemBlock], mean: FloatArray, cov: FloatArray) -> FloatArray:
+    """Return quadrature nodes (Q,) common to several dimensions, each item measuring one; as ``suited_grid``.
+
+    A dimension's posterior can be as narrow as its own items and all other dimensions together make it.
+
+    Parameters
+    ----------
+    blocks : all items of the form.
+    mean, cov : (G, D), (G, D, D) latent distributions, logits.
+    """
+    sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+    limit = LIMIT if np.max(np.abs(mean) + 4 * sd) <= LIMIT else float(np.ceil(np.max(np.abs(mean) + 6 * sd)))
+    probe = np.linspace(-limit, limit, 121)[:, None]
+    known = np.zeros(mean.shape[1])
+    for d in range(mean.shape[1]):
+        own = [replace(block, dims=(0,)) for block in blocks if block.dims == (d,)]
+        known[d] = np.max(sum(item_information(block, probe).sum(axis=1) for block in own))
+    from_others = np.max(np.diagonal(np.linalg.inv(cov), axis1=1, axis2=2), axis=0)
+    narrowest = 1 / np.sqrt(np.max(known + from_others))
+    spacing = 2 * LIMIT / (NODES - 1)
     halvings = int(np.clip(np.ceil(np.log2(spacing / (1.25 * narrowest))), 0, FINEST))
     return grid(round(2 * limit / spacing * 2**halvings) + 1, limit)
 

@@ -16,6 +16,7 @@ from talentassess.core.responses import Responses
 from talentassess.core.scores import Scores
 from talentassess.scoring.bayes import expected_a_posteriori
 from talentassess.scoring.bifactor import has_testlets, refuse_with_testlets, testlet_scores
+from talentassess.scoring.correlated import JOINT, is_correlated, joint_posterior
 from talentassess.scoring.form import Form, person_priors
 from talentassess.scoring.inputs import Aligned, align, count_answers, score_statuses
 from talentassess.scoring.modes import solve_modes
@@ -56,8 +57,11 @@ def score(
 
     Returns
     -------
-    Scores in logits of the latent metric; ``cov`` is diagonal where dimensions were calibrated one by one, and the full
-    posterior covariance where items measure several dimensions: ``eap`` and ``map`` only, with testlets ``eap``. Unless
+    Scores in logits of the latent metric. Where the calibration knows how its dimensions correlate
+    (``calibrate(..., correlated=True)``), ``eap`` and ``map`` use all answers for every dimension, and ``cov`` is the
+    full posterior covariance; a dimension without answers of its own is predicted from the others and has the status
+    ``NO_ANSWERS``. ``ml``, ``wle`` and ``sum-eap`` always go dimension by dimension, with a diagonal ``cov``. Where
+    items measure several dimensions, ``eap`` and ``map`` score them jointly, with testlets ``eap`` only. Unless
     asked for, the standard errors take the item parameters as known.
 
     Raises
@@ -97,6 +101,8 @@ def score(
     elif measures_jointly(calibration, method):
         refuse_options_jointly(item_uncertainty, covariates is not None)
         theta, cov, n_answered = score_jointly(calibration, aligned.x, aligned.group, responses.person_ids, method)
+    elif method in JOINT and is_correlated(calibration):
+        theta, cov, n_answered = joint_posterior(calibration, aligned, method)
     else:
         forms, group = person_priors(calibration, responses, aligned.group, covariates)
         theta, cov, n_answered = _score_dimensions(forms, replace(aligned, group=group), method)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
     from talentassess.calibration.density_choice import DensityComparison, compare_densities
+    from talentassess.calibration.exploratory import DimensionExploration, explore_dimensions
+    from talentassess.calibration.mhrm import RobbinsMonro
+    from talentassess.calibration.stochastic import calibrate_loadings
     from talentassess.core.calibration import Calibration
     from talentassess.core.errors import TalentAssessError
     from talentassess.core.responses import Responses
@@ -74,6 +77,9 @@ _HOME = {
     "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
     "talentassess.calibration.crosscheck": ("cross_check",),
     "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
+    "talentassess.calibration.exploratory": ("DimensionExploration", "explore_dimensions"),
+    "talentassess.calibration.mhrm": ("RobbinsMonro",),
+    "talentassess.calibration.stochastic": ("calibrate_loadings",),
     "talentassess.core.calibration": ("Calibration",),
     "talentassess.core.errors": ("TalentAssessError",),
     "talentassess.core.responses": ("Responses",),
@@ -120,6 +126,7 @@ __all__ = [
     "BetaPrior",
     "Calibration",
     "DensityComparison",
+    "DimensionExploration",
     "DriftTable",
     "Equal",
     "EquatingTable",
@@ -142,6 +149,7 @@ __all__ = [
     "RawAnswers",
     "ReportDoc",
     "Responses",
+    "RobbinsMonro",
     "Scores",
     "Severity",
     "StandardPolicy",
@@ -153,6 +161,7 @@ __all__ = [
     "analyze_options",
     "bank_names",
     "calibrate",
+    "calibrate_loadings",
     "chain_links",
     "characteristic_curves",
     "check_bank",
@@ -162,6 +171,7 @@ __all__ = [
     "derive_keys",
     "equate_observed_scores",
     "equate_true_scores",
+    "explore_dimensions",
     "find_occupations",
     "fit_norms",
     "key_responses",

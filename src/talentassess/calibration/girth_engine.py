@@ -11,11 +11,11 @@ from talentassess.calibration.problem import check_estimable
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import CalibrationError, ModelError
-from talentassess.core.likelihood import ItemBlock, offsets
+from talentassess.core.likelihood import ItemBlock
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import Responses
 from talentassess.core.status import Finding, Severity, Status
-from talentassess.core.survey import plain_worth, survey_answers
+from talentassess.core.survey import survey_responses
 from talentassess.models import find_model
 
 # What girth 0.8.0 estimates reliably. Its threepl_mml, multidimensional_* and polychoric functions fail with numpy 2.
@@ -88,9 +88,7 @@ def refuse_settings(settings: Settings) -> None:
 
 
 def _check_guards(responses: Responses, model: str) -> None:
-    check_estimable(
-        responses.item_ids, survey_answers(responses.x, offsets(responses.n_cat), plain_worth(responses.n_cat))
-    )
+    check_estimable(responses.item_ids, survey_responses(responses))
     problems = girth_refusals(responses, model)
     if problems:
         raise CalibrationError("engine='girth' cannot calibrate these answers; use engine='native'.", problems)

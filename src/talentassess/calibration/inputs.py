@@ -100,6 +100,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 < self.tol <= LOOSEST:
             raise ModelError(f"tol must lie above 0 and be at most {LOOSEST:g} (logits); found {self.tol:g}.")
+        if self.testlets and self.correlated:
+            raise ModelError("testlets are dimensions uncorrelated with all others. Leave correlated=True out.")
         if self.testlets and (self.density != NORMAL or self.covariates is not None):
             raise ModelError("testlets take a normal latent distribution without covariates. Leave one of the two out.")
         if self.optimiser not in OPTIMISERS:

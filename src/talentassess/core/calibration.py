@@ -11,6 +11,7 @@ from talentassess.core.covariates import LatentRegression
 from talentassess.core.errors import CalibrationError
 from talentassess.core.latent_shape import FAMILIES, LatentShape
 from talentassess.core.likelihood import ItemBlock
+from talentassess.core.model import loading_params
 from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.status import Finding, Status, finding_columns
 from talentassess.core.tabular import Columns, Tabular
@@ -197,9 +198,12 @@ def display_parameters(block: ItemBlock, cov: FloatArray) -> dict[str, tuple[Flo
 
 def _item_table(c: Calibration) -> Columns:
     rows: list[dict[str, object]] = [{} for _ in c.item_ids]
+    # slopes carry the number of their dimension in the form where any item measures several, else the item's own "a"
+    within = any(len(block.dims) > 1 for block in c.blocks)
     for block, cov in zip(c.blocks, c.par_cov, strict=True):
         se = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
-        symbols = [p.symbol for p in block.model.params(block.n_cat, len(block.dims))]
+        dims, n_dims = (block.dims, len(c.dimensions)) if within else ((0,), 1)
+        symbols = [p.symbol for p in loading_params(block.model, block.n_cat, dims, n_dims)]
         columns = {symbol: (block.par[:, p], se[:, p]) for p, symbol in enumerate(symbols)}
         columns |= display_parameters(block, cov)
         for row, item in enumerate(block.items):

@@ -99,3 +99,32 @@ class ItemModel:
     variants: Mapping[str, Variant] = field(default_factory=dict)
     worth: Callable[[int], FloatArray] | None = even_worth
     start_by_trait: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+
+
+def loading_params(model: ItemModel, n_cat: int, dims: tuple[int, ...], n_dims: int) -> tuple[Param, ...]:
+    """Return the parameters of an item on some dimensions of a form, slopes numbered as the form's dimensions are.
+
+    Parameters
+    ----------
+    model, n_cat : the item's.
+    dims : the dimensions it measures, ascending.
+    n_dims : number of dimensions of the form.
+
+    Examples
+    --------
+    >>> from talentassess.models import find_model
+    >>> [p.symbol for p in loading_params(find_model("2pl")[0], 2, (0, 2), 3)]
+    ['a1', 'a3', 'd']
+    """
+    declared = model.params(n_cat, n_dims)
+    return tuple(p for p in declared if slope_dimension(p.name, n_dims) in (None, *dims))
+
+
+def slope_dimension(name: str, n_dims: int) -> int | None:
+    """Return the dimension a parameter is a slope of, counted from 0; None if it is no slope.
+
+    Equation: ``slopeD``, or ``slopeK.D`` where every category has one; plain ``slope`` if there is one dimension.
+    """
+    if not name.startswith("slope"):
+        return None
+    return 0 if n_dims == 1 else int(name.removeprefix("slope").rsplit(".", 1)[-1]) - 1

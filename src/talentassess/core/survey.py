@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
-from talentassess.core.likelihood import CHUNK, one_hot
+from talentassess.core.likelihood import CHUNK, offsets, one_hot
+from talentassess.core.responses import Responses
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -78,3 +79,8 @@ def survey_from_sums(answered: IntArray, sums: FloatArray, starts: IntArray, wor
 def plain_worth(n_cat: IntArray) -> FloatArray:
     """Return (S,) codes divided by the highest one, for items of n_cat (J,) categories."""
     return np.concatenate([np.arange(k) / (k - 1) for k in n_cat])
+
+
+def survey_responses(responses: Responses) -> Survey:
+    """Look at all answers of a form whose categories count as their codes say."""
+    return survey_answers(responses.x, offsets(responses.n_cat), plain_worth(responses.n_cat))

@@ -20,6 +20,7 @@ from talentassess.scoring.correlated import JOINT, is_correlated, joint_posterio
 from talentassess.scoring.form import Form, person_priors
 from talentassess.scoring.inputs import Aligned, align, count_answers, score_statuses
 from talentassess.scoring.modes import solve_modes
+from talentassess.scoring.multidim import measures_jointly, refuse_options_jointly, score_jointly
 from talentassess.scoring.sumscore import SumScoreTable, refuse_unordered, sum_score_eap, sum_score_table
 from talentassess.scoring.uncertainty import item_error_covariance
 
@@ -59,15 +60,15 @@ def score(
     Scores in logits of the latent metric. Where the calibration knows how its dimensions correlate
     (``calibrate(..., correlated=True)``), ``eap`` and ``map`` use all answers for every dimension, and ``cov`` is the
     full posterior covariance; a dimension without answers of its own is predicted from the others and has the status
-    ``NO_ANSWERS``. A general dimension and its testlets are scored together too (``eap`` only). Everything else goes
-    dimension by dimension, with a diagonal ``cov``. Unless asked for, the standard errors take the item parameters as
-    known.
+    ``NO_ANSWERS``. ``ml``, ``wle`` and ``sum-eap`` always go dimension by dimension, with a diagonal ``cov``. Where
+    items measure several dimensions, ``eap`` and ``map`` score them jointly, with testlets ``eap`` only. Unless
+    asked for, the standard errors take the item parameters as known.
 
     Raises
     ------
     ScoringError : unknown method, items the calibration does not have, absent items, other categories, unknown group,
         item_uncertainty with sum-eap, covariates without a latent regression, map under a density other than normal;
-        with testlets, covariates, item_uncertainty or a method other than ``eap``.
+        with items of several dimensions, covariates, item_uncertainty or a method that goes one by one.
     DataError : covariates that are missing for a person or no numbers.
     CalibrationError : item_uncertainty with a calibration that has no standard errors.
 
@@ -97,6 +98,9 @@ def score(
     if has_testlets(calibration):
         refuse_with_testlets(method, item_uncertainty, covariates is not None)
         theta, cov, n_answered = testlet_scores(calibration, aligned.x, aligned.group)
+    elif measures_jointly(calibration, method):
+        refuse_options_jointly(item_uncertainty, covariates is not None)
+        theta, cov, n_answered = score_jointly(calibration, aligned.x, aligned.group, responses.person_ids, method)
     elif method in JOINT and covariates is None and is_correlated(calibration):
         theta, cov, n_answered = joint_posterior(calibration, aligned, method)
     else:

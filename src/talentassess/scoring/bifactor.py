@@ -15,8 +15,12 @@ from talentassess.core.reduction import ReducedForm, plain_form, reduced_posteri
 
 
 def has_testlets(calibration: Calibration) -> bool:
-    """Say whether items measure a specific dimension beside their general one."""
-    return any(len(block.dims) > 1 for block in calibration.blocks)
+    """Say whether items measure a specific dimension beside a general one, and none of these are correlated."""
+    pairs = {block.dims for block in calibration.blocks if len(block.dims) > 1}
+    specific = [d for dims in pairs for d in dims[1:]]
+    general = {block.dims[0] for block in calibration.blocks}
+    nested = bool(pairs) and len(specific) == len(pairs) == len(set(specific)) and general.isdisjoint(specific)
+    return nested and not np.any(calibration.latent.cov[:, ~np.eye(len(calibration.dimensions), dtype=bool)])
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from talentassess.core.version import VERSION as __version__  # noqa: N811
 
 if TYPE_CHECKING:
+    from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
     from talentassess.bank.check import check_bank
     from talentassess.bank.keys import derive_keys
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from talentassess.workflow.study import NormGroup, Study, run_study
 
 _HOME = {
+    "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.check": ("check_bank",),
     "talentassess.bank.keys": ("derive_keys",),
@@ -123,6 +125,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "AnswerFile",
     "BetaPrior",
     "Calibration",
     "DensityComparison",
@@ -185,6 +188,7 @@ __all__ = [
     "match",
     "model_names",
     "norm_card",
+    "open_responses",
     "parameter_drift",
     "plausible_values",
     "pool_estimates",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,6 +32,7 @@ from talentassess.calibration.regression import with_covariates
 from talentassess.calibration.run import Progress
 from talentassess.calibration.stages import from_sample, on_suited_grid
 from talentassess.calibration.standard_errors import covariance
+from talentassess.calibration.streaming import gather
 from talentassess.calibration.structures import NormalGroups
 from talentassess.calibration.testlet_audit import audit_testlets, orient
 from talentassess.calibration.testlets import check_testlet_models, name_testlets
@@ -39,6 +41,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import read_covariates
 from talentassess.core.errors import ModelError
 from talentassess.core.kernel import one_blas_thread
+from talentassess.core.packed import Gathered, StreamPart
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
@@ -50,7 +53,7 @@ def _silent(progress: Progress) -> None:
 
 
 def calibrate(
-    responses: Responses,
+    responses: Responses | Iterable[Responses] | str | Path,
     model: str | Mapping[str, str] = "graded",
     *,
     dimensions: Mapping[str, Sequence[str]] | None = None,
@@ -79,7 +82,8 @@ def calibrate(
 
     Parameters
     ----------
-    responses : scored answers of N persons to J items.
+    responses : scored answers of N persons to J items; or a stream of them that is read once and never held as a
+        whole: ``open_responses(...)``, the path of a Parquet file, or any iterable of chunks.
     model : a model name for all items, or a mapping item id -> model name; see ``talentassess.models.model_names()``.
     dimensions : name -> item ids; each item once. Left out: one dimension per scale of ``responses``.
     groups : True uses ``responses.group``; or (N,) labels. The first label met is the reference group.
@@ -131,9 +135,11 @@ def calibrate(
     >>> with_text.dimensions, [name for name in with_text.free.names if "slope" in name]
     (('ownership', 'text'), ['specific_slope (common to 3 items: ow_sr_01 ... ow_sr_03)'])
     """
+    whole = {"correlated": correlated, "covariates": bool(covariates), "testlets": bool(testlets)}
+    responses, gathered = _at_hand(responses, model, dimensions, groups, whole | {"engine='girth'": engine == "girth"})
     settings = Settings(
         name_models(responses, model),
-        group_labels(responses, groups),
+        group_labels(responses, groups) if gathered is None else gathered.labels,
         anchors,
         tuple(constraints) if isinstance(constraints, Sequence) else (constraints,),
         priors,
@@ -160,14 +166,28 @@ def calibrate(
     across = ties_across(settings.constraints, parts)
     within = replace(settings, constraints=tuple(c for c in settings.constraints if c not in across))
     with one_blas_thread():
-        problems = _problems(responses, parts, within, own)
+        problems = _problems(responses if gathered is None else gathered, parts, within, own)
         if correlated:
             return calibrate_together(responses, problems, settings, across, progress)
         return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
 
+def _at_hand(
+    source: Responses | Iterable[Responses] | str | Path,
+    model: str | Mapping[str, str],
+    dimensions: Mapping[str, Sequence[str]] | None,
+    groups: bool | Sequence[str],
+    whole: Mapping[str, bool],
+) -> tuple[Responses, Gathered | None]:
+    """Return the answers; of a stream, its first persons and what was gathered from all of it."""
+    if isinstance(source, Responses):
+        return source, None
+    gathered = gather(source, model, dimensions, groups, whole)
+    return replace(gathered.some, provenance=gathered.provenance), gathered
+
+
 def _problems(
-    responses: Responses,
+    responses: Responses | Gathered,
     parts: Mapping[str, Sequence[str]],
     settings: Settings,
     testlets: Mapping[str, Mapping[str, Sequence[str]]],
@@ -176,13 +196,13 @@ def _problems(
     anchors: Calibration | None = settings.anchors
     held: tuple[str, ...] = ()
     if anchors is not None:
-        held = check_anchors(anchors, responses, settings.models)
+        held = check_anchors(anchors, _form(responses), settings.models)
     problems = {}
     for name, items in parts.items():
-        part = responses if tuple(items) == responses.item_ids else responses.select(items)
+        part = _part(responses, tuple(items))
         constraints = concerning(settings.constraints, items)
         if anchors is not None:
-            constraints += anchor_constraints(anchors, part, settings.models)
+            constraints += anchor_constraints(anchors, _form(part), settings.models)
         problem = build_problem(
             part,
             settings.models,
@@ -200,6 +220,17 @@ def _problems(
     return problems
 
 
+def _form(responses: Responses | Gathered | StreamPart) -> Responses:
+    """Return answers that show the form: of a stream, its first persons."""
+    return responses if isinstance(responses, Responses) else responses.some
+
+
+def _part(responses: Responses | Gathered, items: tuple[str, ...]) -> Responses | StreamPart:
+    if isinstance(responses, Gathered):
+        return responses.parts[items]
+    return responses if items == responses.item_ids else responses.select(items)
+
+
 def _regressed(problem: Problem, settings: Settings) -> Problem:
     """Let covariates move the latent means if there are any."""
     structure = problem.structure
@@ -208,7 +239,7 @@ def _regressed(problem: Problem, settings: Settings) -> Problem:
     group = np.zeros(problem.responses.n_persons, dtype=np.int64)
     if settings.labels is not None:
         group = np.array([structure.groups.index(label) for label in settings.labels], dtype=np.int64)
-    return replace(problem, structure=with_covariates(structure, problem.responses, group, settings.covariates))
+    return replace(problem, structure=with_covariates(structure, problem.in_memory, group, settings.covariates))
 
 
 def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Callable[[Progress], None]) -> list[Fit]:

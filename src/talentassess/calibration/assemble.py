@@ -57,7 +57,7 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
         latent=_latent(fits),
         free=_free(fits),
         loglik=float(sum(fit.path.last.loglik for fit in fits)),
-        n_persons=_n_persons(responses, fits),
+        n_persons=_n_persons(fits),
         n_steps=sum(fit.path.n_steps for fit in fits),
         status=_worst([fit.status for fit in fits]),
         trace=tuple(fit.path.trace for fit in fits),
@@ -71,10 +71,9 @@ def join_fits(responses: Responses, fits: list[Fit], settings: Settings) -> Cali
     )
 
 
-def _n_persons(responses: Responses, fits: list[Fit]) -> int:
-    if len(fits) == 1:
-        return int(np.count_nonzero(fits[0].problem.survey.answered))
-    return int(responses.answered.any(axis=1).sum())
+def _n_persons(fits: list[Fit]) -> int:
+    """Return how many persons answered anything at all."""
+    return int(np.count_nonzero(np.any([fit.problem.survey.answered > 0 for fit in fits], axis=0)))
 
 
 def _free(fits: list[Fit]) -> FreeParameters:

@@ -11,7 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from talentassess.calibration.objective import Evaluation, evaluate
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.run import Path
+from talentassess.calibration.standard_errors import SPREAD_FROM
 from talentassess.calibration.starts import rising_items
+from talentassess.calibration.structures import NormalGroups
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.status import Finding, Severity, Status
@@ -19,6 +21,7 @@ from talentassess.core.status import Finding, Severity, Status
 FEW_ANSWERS = 10  # per category: below this a threshold's standard error is of the order of a logit
 SMALL_GROUP = 30  # persons
 CHECKED = 1000  # persons on whom the quadrature is checked: its error is an average over persons
+LOOKED_AT = 5000  # persons at a time
 STEEP_SLOPE = 4.0  # logits: in practice the sign of two items that say the same thing, or of too little data
 
 
@@ -109,15 +112,19 @@ def _disconnected(problem: Problem, dimension: str) -> list[Finding]:
 
 def _linked_items(problem: Problem) -> tuple[int, IntArray]:
     """Return how many sets the items fall into that no person answered across, and the set of each (J,)."""
-    responses = problem.responses
-    if problem.survey.answered.max() == responses.n_items:
-        return 1, np.zeros(responses.n_items, dtype=np.int64)
-    person, item = np.nonzero(responses.x >= 0)
-    n = responses.n_persons + responses.n_items
-    graph = sparse.csr_array((np.ones(len(item), dtype=bool), (person, responses.n_persons + item)), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    sets, part = np.unique(label[responses.n_persons :], return_inverse=True)
-    return len(sets), part
+    n_items = problem.responses.n_items
+    if problem.survey.answered.max() == n_items:
+        return 1, np.zeros(n_items, dtype=np.int64)
+    x = problem.x
+    together = np.eye(n_items, dtype=bool)
+    n_parts, part = n_items, np.arange(n_items)
+    for first in range(0, len(x), LOOKED_AT):  # a few persons connect most forms
+        given = (x[first : first + LOOKED_AT] >= 0).astype(np.float32)
+        together |= given.T @ given > 0
+        n_parts, part = connected_components(sparse.csr_array(together), directed=False)
+        if n_parts == 1:
+            break
+    return n_parts, part.astype(np.int64)
 
 
 def count_parameters(problem: Problem, dimension: str) -> list[Finding]:
@@ -166,6 +173,16 @@ def audit_after(problem: Problem, path: Path, cov: FloatArray, dimension: str, m
 
 def _about_errors(problem: Problem, method: str | None, dimension: str) -> list[Finding]:
     findings = []
+    if method == "oakes" and isinstance(problem.structure, NormalGroups):
+        sample = problem.structure.sample(SPREAD_FROM)
+        if sample is not None:
+            findings.append(
+                Finding(
+                    "errors_from_sample", Severity.NOTE, dimension,
+                    f"The information that is lost with the trait was averaged over {len(sample.answers.x)} persons.",
+                    "They are right to about one in a thousand; se='crossprod' uses everybody.",
+                )
+            )  # fmt: skip
     if method is None:
         findings.append(
             Finding(
@@ -180,7 +197,7 @@ def _about_errors(problem: Problem, method: str | None, dimension: str) -> list[
                 f"Items with an unused category have no standard errors under se='{method}'.", "Use se='oakes'.",
             )
         )  # fmt: skip
-    if problem.responses.weight is not None and method in ("oakes", "crossprod"):
+    if problem.weighted and method in ("oakes", "crossprod"):
         findings.append(
             Finding(
                 "weights_as_counts", Severity.NOTE, dimension,

@@ -59,6 +59,7 @@ def join_problems(
     for constraint in across:
         tie, old = merge_equal(tie, entries, constraint)
         priors, start = [priors[k[0]] for k in old], np.array([start[k].mean() for k in old])
+    structure = _join_structures(tuple(problems), parts, structures, (ordered, group), firsts)
     problem = Problem(
         responses=ordered,
         survey=_join_surveys([part.survey for part in parts]),
@@ -67,7 +68,8 @@ def join_problems(
         entries=entries,
         tie=tie,
         priors=tuple(priors),
-        structure=_join_structures(tuple(problems), parts, structures, (ordered, group), firsts),
+        structure=structure,
+        x=structure.form.answers.x,
         pseudo=np.concatenate([part.pseudo for part in parts]),
     )
     return problem, np.concatenate([start, problem.structure.start])
@@ -156,7 +158,7 @@ def _suggested_correlations(parts: Sequence[Problem]) -> FloatArray:
 
 def _mean_score(part: Problem) -> tuple[FloatArray, float]:
     """Return each person's mean answer (N,), turned by the sign of the starting slopes, and coefficient alpha."""
-    responses = part.responses
+    responses = part.in_memory
     sign = np.ones(len(responses.item_ids))
     for block in part.blocks:
         if block.model.ordered:

@@ -13,11 +13,12 @@ from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.calibration.starts import category_worth, facing_fixed_locations, starting_values
 from talentassess.calibration.structures import NormalGroups, Structure
 from talentassess.calibration.testlets import name_slopes, testlet_ties
-from talentassess.core.answers import gather_answers
-from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.answers import Answers, gather_answers
+from talentassess.core.arrays import CodeRows, FloatArray, IntArray
 from talentassess.core.errors import CalibrationError, ModelError
 from talentassess.core.likelihood import ItemBlock
 from talentassess.core.model import ItemModel, Variant
+from talentassess.core.packed import StreamPart
 from talentassess.core.quadrature import grid
 from talentassess.core.responses import Responses
 from talentassess.core.survey import Survey
@@ -38,11 +39,12 @@ class Problem:
     entries, tie : stacked parameters and the linear map from the free values.
     priors : one prior or None per free item value.
     structure : the latent distribution and the integration over it.
+    x : (N', J) codes as they enter the likelihood, to be read some persons at a time.
     pseudo : (J,) answers' worth of prior on items with an unused category.
     specific : names of the structure's dimensions after the first: the testlets.
     """
 
-    responses: Responses
+    responses: Responses | StreamPart
     survey: Survey
     starts: IntArray
     blocks: tuple[ItemBlock, ...]
@@ -50,8 +52,22 @@ class Problem:
     tie: TieMap
     priors: tuple[Prior | None, ...]
     structure: Structure
+    x: CodeRows
     pseudo: FloatArray
     specific: tuple[str, ...] = ()
+
+    @property
+    def in_memory(self) -> Responses:
+        """The answers as numbers; a stream raises ``CalibrationError``."""
+        if isinstance(self.responses, StreamPart):
+            raise CalibrationError("This needs all answers at once; read them with ta.read_responses.")
+        return self.responses
+
+    @property
+    def weighted(self) -> bool:
+        """True if the persons carry weights."""
+        r = self.responses
+        return r.weighted if isinstance(r, StreamPart) else r.weight is not None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,7 +98,7 @@ class Problem:
 
 
 def build_problem(
-    responses: Responses,
+    responses: Responses | StreamPart,
     models: Mapping[str, str],
     *,
     groups: Sequence[str] | None,
@@ -105,15 +121,10 @@ def build_problem(
     """
     testlets = testlets or {}
     labels = tuple(dict.fromkeys(groups)) if groups is not None else ("all",)
-    group = np.zeros(responses.n_persons, dtype=np.int64)
-    if groups is not None:
-        number = {label: g for g, label in enumerate(labels)}
-        group = np.array([number[g] for g in groups], dtype=np.int64)
-    worth = category_worth(responses.item_ids, responses.n_cat, models)
-    answers, survey = gather_answers(responses, group, worth)
+    answers, survey, some = _first_look(responses, models, groups, labels)
     own = tuple(np.array([responses.item_ids.index(item) for item in items]) for items in testlets.values())
     check_estimable(responses.item_ids, survey, held)
-    blocks, variants = _blocks(responses, survey, models, own)
+    blocks, variants = _blocks(some, survey, models, own)
     entries = list_entries(blocks, responses.item_ids)
     entries = name_slopes(entries, blocks) if own else entries
     tie = tie_parameters(blocks, variants, entries, [*testlet_ties(testlets, models), *constraints])
@@ -130,9 +141,27 @@ def build_problem(
         tie=tie,
         priors=_priors(tie, entries, priors),
         structure=with_testlets(base, own) if own else base,
+        x=answers.x,
         pseudo=EMPTY_CATEGORY_WEIGHT * unused.astype(np.float64),
         specific=tuple(testlets),
     )
+
+
+def _first_look(
+    responses: Responses | StreamPart,
+    models: Mapping[str, str],
+    groups: Sequence[str] | None,
+    labels: Sequence[str],
+) -> tuple[Answers, Survey, Responses]:
+    """Return the answers as they enter the likelihood, a first look at them, and persons that stand for all."""
+    if isinstance(responses, StreamPart):
+        return responses.answers, responses.survey, responses.some
+    number = {label: g for g, label in enumerate(labels)}
+    group = np.zeros(responses.n_persons, dtype=np.int64)
+    if groups is not None:
+        group = np.array([number[g] for g in groups], dtype=np.int64)
+    worth = category_worth(responses.item_ids, responses.n_cat, models)
+    return (*gather_answers(responses, group, worth), responses)
 
 
 def check_estimable(item_ids: Sequence[str], survey: Survey, held: Sequence[str] = ()) -> None:

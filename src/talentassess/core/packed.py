@@ -48,28 +48,61 @@ class PackedRows:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class StreamPart:
+    """One dimension of a stream: what calibration asks of ``Responses``, without holding the answers as numbers.
+
+    Attributes
+    ----------
+    some : the first persons' answers to its items, for starting values.
+    n_persons : number of persons N read.
+    weighted : True if the persons carry weights; groups : labels in order of appearance.
+    answers, survey : as they enter the likelihood, and the first look at them.
+    """
+
+    some: Responses
+    n_persons: int
+    weighted: bool
+    groups: tuple[str, ...]
+    answers: Answers
+    survey: Survey
+
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """Labels of the items."""
+        return self.some.item_ids
+
+    @property
+    def n_cat(self) -> IntArray:
+        """(J,) declared categories."""
+        return self.some.n_cat
+
+    @property
+    def n_items(self) -> int:
+        """Number of items J."""
+        return self.some.n_items
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Gathered:
     """A stream of answers, read to its end.
 
     Attributes
     ----------
-    item_ids, n_cat, scales : the form, as in ``Responses``; n_cat (J,).
-    n_persons : number of persons read; n_answering : of those, with at least one answer.
-    weighted : True if the persons carry weights.
-    groups : labels in order of appearance, empty if there are none.
-    parts : per dimension, the answers as they enter the likelihood and the first look at them.
+    some : the first chunk.
+    n_persons : number of persons read.
+    parts : the dimensions by the items they hold.
     provenance : of the stream.
     """
 
-    item_ids: tuple[str, ...]
-    n_cat: IntArray
-    scales: tuple[str, ...]
+    some: Responses
     n_persons: int
-    n_answering: int
-    weighted: bool
-    groups: tuple[str, ...]
-    parts: dict[str, tuple[Answers, Survey]]
+    parts: Mapping[tuple[str, ...], StreamPart]
     provenance: Provenance
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The groups in order of appearance, None if there are none."""
+        return next(iter(self.parts.values())).groups or None
 
 
 class _Store:
@@ -91,11 +124,13 @@ class _Store:
             self.arrays.clear()
 
     def whole(self, width: int) -> NDArray[np.uint16]:
-        """Return all rows (N, width)."""
+        """Return all rows (N, width); nothing can be added afterwards."""
         if self.file is None:
             return np.concatenate(self.arrays) if self.arrays else np.empty((0, width), dtype=np.uint16)
         self.file.flush()
-        return np.memmap(self.file, dtype=np.uint16, mode="r", shape=(self.rows, width))
+        rows = np.memmap(self.file, dtype=np.uint16, mode="r", shape=(self.rows, width))
+        self.file.close()  # the map keeps the content
+        return rows
 
 
 @dataclass(slots=True)
@@ -108,6 +143,8 @@ class _Part:
     store: _Store
     sums: FloatArray
     answered: list[NDArray[np.uint16]] = field(default_factory=list)
+    group: list[IntArray] = field(default_factory=list)
+    weight: list[FloatArray] = field(default_factory=list)
 
     def add(self, x: CodeArray) -> BoolArray:
         """Pack the answers (n, J); the persons without any are counted but left out. Return who is kept (n,)."""
@@ -122,6 +159,17 @@ class _Part:
         self.store.append(rows if kept.all() else rows[kept])
         return kept
 
+    def finish(self) -> tuple[Answers, Survey]:
+        """Return the answers as they enter the likelihood, and the first look at them."""
+        rows = self.store.whole(self.layout.n_groups)
+        n = len(rows)
+        group = np.concatenate(self.group) if self.group else np.broadcast_to(np.int64(0), n)
+        weight = np.concatenate(self.weight) if self.weight else np.broadcast_to(np.float64(1), n)
+        answered = np.concatenate(self.answered).astype(np.int64)
+        survey = survey_from_sums(answered, self.sums, self.starts, self.worth)
+        packed = PackedRows(self.layout, rows)
+        return kernel_answers(packed, rows, group, weight, self.starts, self.layout), survey
+
     @property
     def missing(self) -> BoolArray:
         """(J,) items whose tables have room for a missing answer."""
@@ -129,86 +177,92 @@ class _Part:
 
     def _make_room(self, missing: BoolArray) -> None:
         """Lay out anew what was read before the first missing answer of some item."""
-        before, old = PackedRows(self.layout, self.store.whole(self.layout.n_groups)), self.store
+        before = PackedRows(self.layout, self.store.whole(self.layout.n_groups))
         self.layout, self.store = kernel.plan_layout(self.starts, missing), _Store()
         for first in range(0, len(before), 65_536):
             self.store.append(kernel.pack(self.layout, before[first : first + 65_536]))
-        if old.file is not None:
-            old.file.close()
 
 
 def gather_stream(
     chunks: Iterable[Responses],
-    dimensions: Mapping[str, tuple[str, ...]] | None,
+    dimensions: Iterable[tuple[str, ...]],
     worth: Callable[[Sequence[str], IntArray], FloatArray],
+    *,
+    grouped: bool,
 ) -> Gathered:
     """Read all chunks once, keeping about two bytes per six to twelve answers.
 
     Parameters
     ----------
     chunks : consecutive persons' answers to the same items, with the same declared categories.
-    dimensions : name -> item ids; None: the scales.
+    dimensions : item ids of each dimension.
     worth : what each category counts in a sum, (S,), from item ids and categories (J,).
+    grouped : True keeps the persons' groups.
+
+    Raises
+    ------
+    DataError : no chunks, or chunks of different forms.
     """
-    head: Responses | None = None
-    parts: dict[str, _Part] = {}
-    columns: dict[str, IntArray] = {}
-    group: dict[str, list[IntArray]] = {}
-    weight: dict[str, list[FloatArray]] = {}
-    labels: dict[str, int] = {}
-    hashes: list[str] = []
-    n_persons = n_answering = 0
+    reader: _Reader | None = None
     for chunk in chunks:
-        if head is None:
-            head = chunk
-            named = dimensions or {scale: chunk.items_of(scale) for scale in chunk.scale_names}
-            place = {item: j for j, item in enumerate(chunk.item_ids)}
-            columns = {name: np.array([place[item] for item in items]) for name, items in named.items()}
-            parts = {
-                name: _new_part(chunk.n_cat[own], worth(named[name], chunk.n_cat[own])) for name, own in columns.items()
-            }
-            group, weight = {name: [] for name in parts}, {name: [] for name in parts}
-        _check_alike(head, chunk, n_persons)
-        numbers = np.array([labels.setdefault(g, len(labels)) for g in chunk.group or ()], dtype=np.int64)
-        for name, part in parts.items():
-            kept = part.add(chunk.x if len(parts) == 1 else np.ascontiguousarray(chunk.x[:, columns[name]]))
-            if chunk.group is not None:
-                group[name].append(numbers[kept])
-            if chunk.weight is not None:
-                weight[name].append(chunk.weight[kept])
-        n_persons += chunk.n_persons
-        n_answering += int(np.count_nonzero(np.any([p.answered[-1] > 0 for p in parts.values()], axis=0)))
-        hashes.append(chunk.provenance.data_hash)
-    if head is None:
+        if reader is None:
+            reader = _Reader(chunk, tuple(dimensions), worth, grouped)
+        reader.add(chunk)
+    if reader is None:
         raise DataError("There are no answers: the stream of chunks is empty.")
-    return Gathered(
-        item_ids=head.item_ids,
-        n_cat=head.n_cat,
-        scales=head.scales,
-        n_persons=n_persons,
-        n_answering=n_answering,
-        weighted=head.weight is not None,
-        groups=tuple(labels),
-        parts={name: _finish(part, group[name], weight[name]) for name, part in parts.items()},
-        provenance=Provenance(
-            head.provenance.source, hash_json(hashes), head.provenance.simulated, options=head.provenance.options
-        ),
-    )
+    return reader.finish()
+
+
+class _Reader:
+    """Reads chunk after chunk into the dimensions' stores."""
+
+    def __init__(
+        self,
+        head: Responses,
+        dimensions: tuple[tuple[str, ...], ...],
+        worth: Callable[[Sequence[str], IntArray], FloatArray],
+        grouped: bool,
+    ) -> None:
+        place = {item: j for j, item in enumerate(head.item_ids)}
+        self.head, self.grouped, self.n_persons = head, grouped, 0
+        self.columns = {items: np.array([place[item] for item in items]) for items in dimensions}
+        self.parts = {
+            items: _new_part(head.n_cat[own], worth(items, head.n_cat[own])) for items, own in self.columns.items()
+        }
+        self.labels: dict[str, int] = {}
+        self.hashes: list[str] = []
+
+    def add(self, chunk: Responses) -> None:
+        """Read one chunk."""
+        _check_alike(self.head, chunk, self.n_persons)
+        labels = chunk.group or () if self.grouped else ()
+        numbers = np.array([self.labels.setdefault(g, len(self.labels)) for g in labels], dtype=np.int64)
+        for items, part in self.parts.items():
+            whole = items == chunk.item_ids
+            kept = part.add(chunk.x if whole else np.ascontiguousarray(chunk.x[:, self.columns[items]]))
+            if self.grouped:
+                part.group.append(numbers[kept])
+            if chunk.weight is not None:
+                part.weight.append(chunk.weight[kept])
+        self.n_persons += chunk.n_persons
+        self.hashes.append(chunk.provenance.data_hash)
+
+    def finish(self) -> Gathered:
+        """Return what was read."""
+        found = {}
+        for items, part in self.parts.items():
+            some = self.head if items == self.head.item_ids else self.head.select(items)
+            weighted, groups = self.head.weight is not None, tuple(self.labels)
+            found[items] = StreamPart(some, self.n_persons, weighted, groups, *part.finish())
+        was = self.head.provenance
+        origin = Provenance(was.source, hash_json(self.hashes), was.simulated, options=was.options)
+        return Gathered(self.head, self.n_persons, found, origin)
 
 
 def _new_part(n_cat: IntArray, worth: FloatArray) -> _Part:
     starts = offsets(n_cat)
     layout = kernel.plan_layout(starts, np.zeros(len(n_cat), dtype=bool))
     return _Part(starts, worth, layout, _Store(), np.zeros((int(starts[-1]), kernel.LANES)))
-
-
-def _finish(part: _Part, group: list[IntArray], weight: list[FloatArray]) -> tuple[Answers, Survey]:
-    rows = part.store.whole(part.layout.n_groups)
-    n = len(rows)
-    numbers = np.concatenate(group) if group else np.broadcast_to(np.int64(0), n)
-    weights = np.concatenate(weight) if weight else np.broadcast_to(np.float64(1), n)
-    survey = survey_from_sums(np.concatenate(part.answered).astype(np.int64), part.sums, part.starts, part.worth)
-    return kernel_answers(PackedRows(part.layout, rows), rows, numbers, weights, part.starts, part.layout), survey
 
 
 def _check_alike(head: Responses, chunk: Responses, n_before: int) -> None:

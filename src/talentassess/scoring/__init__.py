@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +31,7 @@ __all__ = ["METHODS", "SumScoreTable", "score", "sum_score_table"]
 METHODS = ("eap", "map", "ml", "wle", "sum-eap")
 
 
+@overload
 def score(
     calibration: Calibration,
     responses: Responses,
@@ -37,13 +40,37 @@ def score(
     partial: bool = False,
     item_uncertainty: bool = False,
     covariates: Mapping[str, ArrayLike] | None = None,
-) -> Scores:
+) -> Scores: ...
+
+
+@overload
+def score(
+    calibration: Calibration,
+    responses: Iterable[Responses] | str | Path,
+    method: str = "eap",
+    *,
+    partial: bool = False,
+    item_uncertainty: bool = False,
+) -> Iterator[Scores]: ...
+
+
+def score(
+    calibration: Calibration,
+    responses: Responses | Iterable[Responses] | str | Path,
+    method: str = "eap",
+    *,
+    partial: bool = False,
+    item_uncertainty: bool = False,
+    covariates: Mapping[str, ArrayLike] | None = None,
+) -> Scores | Iterator[Scores]:
     """Score answers on every dimension of a calibration.
 
     Parameters
     ----------
     calibration : from ``calibrate``; it is not changed.
-    responses : answers to the calibrated items, with the same declared categories, in any order.
+    responses : answers to the calibrated items, with the same declared categories, in any order. A stream of them
+        (``open_responses(...)``, the path of a Parquet file, any iterable of chunks) gives an iterator of ``Scores``,
+        one for each chunk.
     method : ``eap`` (posterior mean; the default), ``map`` (posterior mode), ``ml`` (maximum likelihood), ``wle``
         (Warm's weighted likelihood), ``sum-eap`` (posterior mean given the sum score).
     partial : True if items of the calibration may be absent from the answers (a short form).
@@ -86,6 +113,10 @@ def score(
     """
     if method not in METHODS:
         raise ScoringError(f"There is no scoring method '{method}'; choose one of: {', '.join(METHODS)}.")
+    if not isinstance(responses, Responses):
+        if covariates is not None:
+            raise ScoringError("covariates need all answers at once; read them with ta.read_responses.")
+        return _score_stream(calibration, responses, method, partial, item_uncertainty)
     if method == "sum-eap":
         refuse_unordered(calibration.blocks)
     if method == "map" and any(calibration.latent.shapes):
@@ -132,6 +163,23 @@ def _diagonal(variance: FloatArray) -> FloatArray:
     each = np.arange(variance.shape[1])
     cov[:, each, each] = variance
     return cov
+
+
+def _score_stream(
+    calibration: Calibration,
+    source: Iterable[Responses] | str | Path,
+    method: str,
+    partial: bool,
+    item_uncertainty: bool,
+) -> Iterator[Scores]:
+    if isinstance(source, str | Path):
+        from talentassess.bank.answer_file import (
+            open_responses,  # brings the table reader, which most calls do not need
+        )
+
+        source = open_responses(source)
+    for chunk in source:
+        yield score(calibration, chunk, method, partial=partial, item_uncertainty=item_uncertainty)
 
 
 def _score_dimensions(forms: Sequence[Form], aligned: Aligned, method: str) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -30,7 +30,7 @@ from talentassess.calibration.priors import BetaPrior, LogNormalPrior, NormalPri
 from talentassess.calibration.problem import Problem, build_problem
 from talentassess.calibration.regression import with_covariates
 from talentassess.calibration.run import Progress
-from talentassess.calibration.stages import from_sample, on_suited_grid
+from talentassess.calibration.stages import from_sample, on_suited_grid, right_way_round
 from talentassess.calibration.standard_errors import covariance
 from talentassess.calibration.streaming import gather
 from talentassess.calibration.structures import NormalGroups
@@ -251,6 +251,7 @@ def _fit_all(problems: Mapping[str, Problem], settings: Settings, progress: Call
             path = replace(climb(problem, tol=settings.tol, max_steps=1), status=Status.INTERRUPTED)
         else:
             path = on_suited_grid(from_sample(problem, settings, climb), settings, climb)
+            path = right_way_round(path, settings, climb)
         fits.append(_finish(name, fit_shape(orient(path), settings, climb), settings))
     return fits
 

@@ -23,20 +23,25 @@ class _Memory:
 
     Attributes
     ----------
-    made_at : (F,) where the preconditioner was made; solve : the preconditioner.
+    made_at : (F,) where the preconditioner was made; held : (F,) values at a bound there; solve : the preconditioner.
     pairs : recent (step, change of gradient), each (F,).
     """
 
     made_at: FloatArray
+    held: BoolArray
     solve: Callable[[FloatArray], FloatArray]
     pairs: list[tuple[FloatArray, FloatArray]]
 
 
 def climb_lbfgs(run: Run) -> Status:
     """Maximise until the proposed step is below the run's tolerance everywhere."""
-    memory = _Memory(run.at.free, precondition(run.problem, run.at), [])
+    memory = _Memory(run.at.free, run.stuck(), precondition(run.problem, run.at, held=run.stuck()), [])
     while run.n_steps < run.max_steps:
         stuck = run.stuck()
+        moved = float(np.max(np.abs(run.at.free - memory.made_at), initial=0.0)) > MOVED
+        if moved or np.any(stuck != memory.held):
+            memory.made_at, memory.held = run.at.free, stuck
+            memory.solve = precondition(run.problem, run.at, held=stuck)
         direction = _direction(run.at, memory, stuck)
         if not np.isfinite(direction).all():
             return Status.NON_FINITE
@@ -50,8 +55,6 @@ def climb_lbfgs(run: Run) -> Status:
             return run.exhausted(float(run.at.gradient @ direction))
         _remember(run.at, found, memory, stuck)
         run.accept(found)
-        if np.max(np.abs(found.free - memory.made_at)) > MOVED:
-            memory.made_at, memory.solve = found.free, precondition(run.problem, found)
     return Status.MAX_STEPS
 
 

@@ -10,19 +10,21 @@ from scipy.sparse.linalg import splu
 
 from talentassess.calibration.objective import Evaluation, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.likelihood import block_rows
 
 Solve = Callable[[FloatArray], FloatArray]
 
 LEAST_SHARE = 0.01  # of the complete information that is taken to be left in any direction: keeps the inverse positive
+HELD = 1e8  # times the largest information, for values at a bound: as good as known
 RIDGE = 1e-8  # relative, for parameters about which nobody's answer says anything
 
 
-def precondition(problem: Problem, at: Evaluation, *, seen: bool = False) -> Solve:
+def precondition(problem: Problem, at: Evaluation, *, seen: bool = False, held: BoolArray | None = None) -> Solve:
     """Return an approximate inverse of the observed information at a point, as a function (F,) -> (F,).
 
-    With ``seen`` it is the inverse of the complete-data information, as if theta were seen: an EM step.
+    With ``seen`` it is the inverse of the complete-data information, as if theta were seen: an EM step. Item values
+    that are ``held`` (F,) at a bound do not move, and the others move as if these were known.
 
     Equations: complete-data information per item sum_q n_jq sum_k P_k (d log P_k)(d log P_k)', plus the priors'
     curvature; from it is taken sum_q n_q v_q c_q c_q' with c_jq = sum_k P_k (d log P_k / d par)(d log P_k / d theta)
@@ -33,7 +35,7 @@ def precondition(problem: Problem, at: Evaluation, *, seen: bool = False) -> Sol
     if seen:
         lost = None
     n_items = problem.tie.n_free
-    items = _item_solver(problem, at, complete)
+    items = _item_solver(problem, at, complete, np.zeros(n_items, dtype=bool) if held is None else held[:n_items])
     rest = _symmetric_solver(problem.structure.information(at.step, at.latent))
     if lost is None:
         return lambda v: np.concatenate([items(v[:n_items, None])[:, 0], rest(v[n_items:])])
@@ -85,17 +87,16 @@ def _columns(problem: Problem, at: Evaluation, cross: Sequence[FloatArray], root
     return out[:, np.any(out != 0, axis=0)]
 
 
-def _item_solver(problem: Problem, at: Evaluation, complete: Sequence[FloatArray]) -> Solve:
+def _item_solver(problem: Problem, at: Evaluation, complete: Sequence[FloatArray], held: BoolArray) -> Solve:
     """Return the solver (F_items, m) -> (F_items, m) of the complete information, item by item if nothing is tied."""
-    curvature = np.maximum(prior_curvature(problem, at.free), 0.0)
-    tie = problem.tie
+    tie, most = problem.tie, max(float(np.max(part)) for part in complete)
+    curvature = np.maximum(prior_curvature(problem, at.free), 0.0) + np.where(held, HELD * max(most, RIDGE), 0.0)
     if not tie.plain:
         matrix = tie.matrix.T @ sparse.block_diag([m for part in complete for m in part], format="csr") @ tie.matrix
         matrix = matrix + sparse.diags_array(curvature)
-        ridge = RIDGE * max(float(matrix.diagonal().max(initial=0.0)), RIDGE)
+        ridge = RIDGE * max(most, RIDGE)
         factor = splu(sparse.csc_array(matrix + ridge * sparse.eye_array(matrix.shape[0])))
         return lambda v: np.asarray(factor.solve(v), dtype=np.float64)
-    most = max(float(np.max(part)) for part in complete)
     inverses, places, row = [], [], 0
     for part in complete:
         n_items, n_par = part.shape[:2]

@@ -64,10 +64,11 @@ class Run:
         self.n_steps += 1
         return evaluate(self.problem, np.clip(free, self.lower, self.upper))
 
-    def stuck(self) -> BoolArray:
-        """Return (F,) which values sit at a bound that the gradient pushes against."""
-        low, high = self.at.free <= self.lower, self.at.free >= self.upper
-        stuck: BoolArray = (low & (self.at.gradient < 0)) | (high & (self.at.gradient > 0))
+    def stuck(self, at: Evaluation | None = None) -> BoolArray:
+        """Return (F,) which values sit at a bound that the gradient pushes against, at a point or the best so far."""
+        at = at or self.at
+        low, high = at.free <= self.lower, at.free >= self.upper
+        stuck: BoolArray = (low & (at.gradient < 0)) | (high & (at.gradient > 0))
         return stuck
 
     def accept(self, found: Evaluation) -> None:
@@ -78,5 +79,8 @@ class Run:
         self.report(self.n_steps, found.loglik, change)
 
     def exhausted(self, gain: float) -> Status:
-        """Say how a search ended that found nothing better: the gain may lie below what rounding shows."""
-        return Status.CONVERGED if gain < ROUNDING * max(1.0, abs(self.at.value)) else Status.STALLED
+        """Say how a search ended that found nothing better: the gain may lie below what rounding shows.
+
+        A negative gain is no gain: the direction was wrong, and the point need not be a maximum.
+        """
+        return Status.CONVERGED if 0 <= gain < ROUNDING * max(1.0, abs(self.at.value)) else Status.STALLED

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from talentassess.calibration.inputs import Settings
+from talentassess.calibration.orientation import turned_round
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.run import Path
+from talentassess.core.arrays import FloatArray
 from talentassess.core.status import Status
 
 WARM_UP = 4000  # persons whose rough estimates start those of everybody, where there are four times as many
@@ -36,7 +38,22 @@ def on_suited_grid(path: Path, settings: Settings, climb: Callable[..., Path]) -
         better = path.problem.structure.suited(path.last.blocks, path.last.latent)
         if better is None or path.status is Status.INTERRUPTED:
             break
-        problem = replace(path.problem, structure=better)
-        again = climb(problem, tol=settings.tol, max_steps=settings.max_steps, start=path.last.free)
-        path = replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)
+        path = _go_on(path, replace(path.problem, structure=better), path.last.free, settings, climb)
     return path
+
+
+def right_way_round(path: Path, settings: Settings, climb: Callable[..., Path]) -> Path:
+    """Go on from the mirror image where the estimates run against the items; from far away either may be reached."""
+    mirrored = turned_round(path.problem, path.last)
+    if mirrored is None or path.status is Status.INTERRUPTED:
+        return path
+    again = _go_on(path, path.problem, mirrored, settings, climb)
+    # priors on slopes may prefer the estimates as they were
+    return again if again.last.value >= path.last.value - 1e-6 else path
+
+
+def _go_on(path: Path, problem: Problem, start: FloatArray, settings: Settings, climb: Callable[..., Path]) -> Path:
+    """Maximise from ``start`` (F,) with the passes that are left, and count and trace both runs."""
+    left = max(1, settings.max_steps - path.n_steps)
+    again = climb(problem, tol=settings.tol, max_steps=left, start=start)
+    return replace(again, n_steps=path.n_steps + again.n_steps, trace=path.trace + again.trace)

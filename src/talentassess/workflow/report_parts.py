@@ -10,7 +10,7 @@ import numpy as np
 
 from talentassess.core.calibration import Calibration
 from talentassess.core.scores import Scores
-from talentassess.core.status import Finding, Severity
+from talentassess.core.status import Finding, Severity, Status
 from talentassess.core.tabular import Columns
 from talentassess.ctt import ItemAnalysis, ItemStatistics, ScaleStatistics
 from talentassess.norming import NormTable
@@ -330,12 +330,27 @@ def score_sections(scores: Scores) -> list[Section]:
             "Scores",
             "scores",
             (
+                *_score_warning(scores),
                 Paragraph(caveat("measurement_error", percent=68)),
                 TableBlock("Empirical reliability of the scores", reliability, {"Reliability": NUMBERS}),
                 TableBlock("Scores of the persons", table, patterns, (note,), limit=SHOWN_ROWS),
             ),
         )
     ]
+
+
+def _score_warning(scores: Scores) -> tuple[Callout, ...]:
+    """Return what the calibration behind the scores left open; what concerns one person stands in that person's row."""
+    found = {status for row in scores.status for status in row}
+    open_ones = sorted(found - {Status.CONVERGED, Status.NO_ANSWERS, Status.EXTREME_PATTERN}, key=lambda s: s.value)
+    return tuple(
+        Callout(
+            f"Attention: {status.value}",
+            f"{caveat('not_converged', status=status.value)} {status.remedy} The scores rest on that calibration.",
+            Severity.PROBLEM,
+        )
+        for status in open_ones
+    )
 
 
 def _interval(score: float, se: float) -> str:

@@ -68,8 +68,8 @@ def _summary(m: Matches) -> tuple[Block, ...]:
         ),
     )
     return (
-        ClaimBlock(claims),
         FindingBlock(m.findings, "Read before the numbers"),
+        ClaimBlock(claims),
         Callout("Not the only ground", caveat("not_sole_ground")),
     )
 

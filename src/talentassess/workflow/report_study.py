@@ -18,6 +18,7 @@ from talentassess.workflow.report_parts import (
     item_sections,
     norm_sections,
     score_sections,
+    status_block,
 )
 from talentassess.workflow.study import Study
 
@@ -92,7 +93,8 @@ def _summary(study: Study) -> tuple[Block, ...]:
     if any(item.key_source and "consensus" in item.key_source for item in study.bank.situational):
         text = "The situational items are scored with a sample-consensus key, because none is published."
         claims.append(Claim(text, "keys", caveat("sample_consensus_key")))
-    return (ClaimBlock(tuple(claims)),)
+    warning = () if study.calibration.status.ok else (status_block(study.calibration),)
+    return (*warning, ClaimBlock(tuple(claims)))
 
 
 def _reliabilities(scales: list[ScaleStatistics], low: int) -> str:

@@ -61,10 +61,11 @@ def test_loglik_parameters_and_standard_errors(case):
     reference = MIRT[case]
     assert result.status is Status.CONVERGED
     assert on_reference_grid(result, responses, model) == pytest.approx(reference["logLik"], abs=1e-5)
-    assert result.loglik == pytest.approx(reference["logLik"], abs=1e-3)
+    # the latent sd of VA_Rasch asks for a wider grid than the reference's (dense integration: test_open_fits.py)
+    assert result.loglik == pytest.approx(reference["logLik"], abs=5e-3 if case == "VA_Rasch" else 1e-3)
     (block,) = result.blocks
-    # verbal aggression with free variance: mirt stopped 8e-6 log-likelihood units short of its maximum
-    near = 1e-3 if case == "VA_Rasch" else 1e-4
+    # verbal aggression with free variance: another grid, and mirt stopped 8e-6 log-likelihood units short
+    near = 2e-3 if case == "VA_Rasch" else 1e-4
     np.testing.assert_allclose(block.par, expected_parameters(case, model, int(responses.n_cat[0])), atol=near)
     np.testing.assert_allclose(result.latent.cov[0, 0, 0], reference["cov"][0][0], atol=near)
     errors = np.sqrt(np.diag(result.free.cov))

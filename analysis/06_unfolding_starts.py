@@ -94,7 +94,7 @@ def one_sample(form: Form, tries: int, seed: int) -> list[float]:
     true[:, 1] = rng.uniform(*form.locations, form.n_items)
     answers = ta.simulate(known_form(true, form.n_cat), form.n_persons, seed=int(rng.integers(2**62)))
     models = dict.fromkeys(answers.item_ids, "ggum")
-    problem = build_problem(answers, models, groups=None, anchored=False, constraints=(), priors=None)
+    problem = build_problem(answers, models, groups=None, constraints=(), priors=None)
     ours = run(problem, None)
     others = [true]
     for knows_side in (True, False):

@@ -13,7 +13,7 @@ import pytest
 
 import brute_force
 from talentassess import calibration as engine
-from talentassess.calibration import NormalPrior, calibrate
+from talentassess.calibration import NormalPrior, calibrate, stages
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.objective import evaluate
 from talentassess.core import kernel
@@ -192,7 +192,7 @@ def test_a_scale_turned_round_by_its_start_is_turned_back_with_its_groups():
     mirrored = climb(problem, tol=1e-6, max_steps=50, start=turned)
     assert mirrored.last.value == pytest.approx(usual.loglik, abs=1e-8)
     assert (mirrored.last.blocks[0].par[:, 0] < 0).all()
-    back = engine._right_way_round(mirrored, settings, climb)
+    back = stages.right_way_round(mirrored, settings, climb)
     np.testing.assert_allclose(back.last.free, usual.free.values, atol=1e-5)
     # slopes held by a prior on their negative side stay there: the mirror image would be worse
     priors = {"slope": NormalPrior(-1.2, 0.2)}
@@ -499,7 +499,7 @@ def test_ctrl_c_keeps_the_state_so_far(e_step, optimiser):
 
 
 def test_ctrl_c_in_the_rough_fit_to_a_sample(monkeypatch):
-    monkeypatch.setattr(engine, "WARM_UP", 100)
+    monkeypatch.setattr(stages, "WARM_UP", 100)
 
     def interrupt(progress):
         raise KeyboardInterrupt
@@ -517,7 +517,7 @@ def test_the_step_limit_counts_every_round(optimiser):
     x = np.tri(7, 6, -1, dtype=int).repeat(30, axis=0)
     fitted = calibrate(answers(x), "rasch", max_steps=12, optimiser=optimiser)
     assert fitted.status is Status.MAX_STEPS
-    assert fitted.n_steps < 12 + 2 * engine.GRID_ROUNDS + 3
+    assert fitted.n_steps < 12 + 2 * stages.GRID_ROUNDS + 3
 
 
 # --------------------------------------------------------------------------------------------- quality of CONVERGED

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.responses import MISSING
@@ -84,8 +83,20 @@ class CodeBook:
 
 def text_column(label: str, values: np.ndarray[tuple[int], np.dtype[np.generic]], rows: IntArray) -> TextColumn:
     """Return the column of these cells: texts, numbers, booleans, dates; None and NaN are empty."""
+    if values.dtype == object and (levels := _all_text(values)) is not None:
+        place = {text: i for i, text in enumerate(levels)}
+        found_at = np.fromiter(map(place.__getitem__, values.tolist()), dtype=np.int64, count=len(values))
+        return TextColumn(label, tuple(text.strip() for text in levels), found_at, rows)
+    import pandas as pd  # only here: a file of text is read without waiting for pandas to load
+
     index, found = pd.factorize(values)
     return TextColumn(label, tuple(_cell_text(value) for value in found.tolist()), index.astype(np.int64), rows)
+
+
+def _all_text(values: np.ndarray[tuple[int], np.dtype[np.generic]]) -> list[str] | None:
+    """Return the distinct texts in order of appearance, or None if any cell is something else than text."""
+    distinct = dict.fromkeys(values.tolist())
+    return list(distinct) if all(isinstance(value, str) for value in distinct) else None
 
 
 def _cell_text(value: object) -> str:

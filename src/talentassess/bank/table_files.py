@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from xml.etree.ElementTree import ParseError
 
-import narwhals as nw
 import numpy as np
-import pandas as pd
 
 from talentassess.bank.cells import TextColumn, row_ranges, suggest, text_column
 from talentassess.core.arrays import IntArray
 from talentassess.core.errors import DataError
 
 if TYPE_CHECKING:
+    import narwhals as nw
     from narwhals.typing import IntoDataFrame, IntoSeries
 
     TableSource: TypeAlias = str | os.PathLike[str] | IntoDataFrame
@@ -103,6 +102,9 @@ def _from_memory(source: object, name: str = "") -> Table:
 
 
 def _narwhals_frame(source: object) -> nw.DataFrame[IntoDataFrame]:
+    import narwhals as nw
+    import pandas as pd
+
     if isinstance(source, pd.DataFrame):
         _check_header("pandas table", [str(name) for name in source.columns])
         # A named index is a column in all but place, most often the persons.
@@ -119,6 +121,8 @@ def _narwhals_frame(source: object) -> nw.DataFrame[IntoDataFrame]:
 
 
 def _memory_column(series: nw.Series[IntoSeries], rows: IntArray) -> TextColumn:
+    import narwhals as nw
+
     label = f"column '{series.name}'"
     if series.dtype.is_nested():
         raise DataError(f"{label} holds {series.dtype} cells; a cell must hold one number or text.")
@@ -287,6 +291,8 @@ def _padded(records: Sequence[Record]) -> list[Record]:
 
 
 def _read_parquet(path: Path) -> Table:
+    import pandas as pd
+
     try:
         frame = pd.read_parquet(path)
     except ImportError as error:

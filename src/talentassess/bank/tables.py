@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from talentassess.bank.answers import RawAnswers
-from talentassess.bank.bank_columns import bank_cells, bank_columns
 from talentassess.bank.cells import Problem, sorted_lines
 from talentassess.bank.item_choice import (
     Categories,
@@ -22,7 +21,6 @@ from talentassess.bank.item_choice import (
     missing_texts,
 )
 from talentassess.bank.layout import Roles, Sheet, lay_out, people
-from talentassess.bank.scoring import key_answers
 from talentassess.bank.table_files import load_table
 from talentassess.core.errors import DataError
 from talentassess.core.responses import Responses
@@ -136,6 +134,8 @@ def read_answers(
     >>> read_answers(pd.DataFrame({column: [None, None] for column in columns}), bank).n_persons
     2
     """
+    from talentassess.bank.bank_columns import bank_cells, bank_columns
+
     loaded, codes = load_table(table), missing_texts(missing)
     sheet = lay_out(loaded, Roles(person, group, weight), bank_columns(bank))
     cells, who = bank_cells(sheet, bank, codes), people(sheet)
@@ -177,6 +177,8 @@ def key_responses(raw: RawAnswers | TableSource, bank: ItemBank) -> Responses:
     >>> key_responses(raw, bank).n_cat.tolist()
     [5]
     """
+    from talentassess.bank.scoring import key_answers
+
     return key_answers(raw if isinstance(raw, RawAnswers) else read_answers(raw, bank), bank)
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from talentassess.calibration.objective import Evaluation, evaluate
 from talentassess.calibration.problem import Problem
@@ -115,6 +114,8 @@ def _linked_items(problem: Problem) -> tuple[int, IntArray]:
     n_items = problem.responses.n_items
     if problem.survey.answered.max() == n_items:
         return 1, np.zeros(n_items, dtype=np.int64)
+    from scipy.sparse.csgraph import connected_components  # slow to load, and seldom needed
+
     x = problem.x
     together = np.eye(n_items, dtype=bool)
     n_parts, part = n_items, np.arange(n_items)

@@ -106,10 +106,10 @@ def entry_scores(
     parts = []
     for block, slope, w in zip(problem.blocks, slopes, weights, strict=True):
         n_items, n_par = block.par.shape
-        expected = (w @ slope).reshape(len(x), n_items * block.n_cat, n_par)
+        expected = (w @ slope).reshape(-1, n_par)
         codes = x[:, block.items]
-        place = np.arange(n_items) * block.n_cat + np.maximum(codes, 0)
-        picked = expected[np.arange(len(x))[:, None], place]
+        place = np.arange(len(x) * n_items).reshape(codes.shape) * block.n_cat + np.maximum(codes, 0)
+        picked = expected.take(place, axis=0)
         picked[codes < 0] = 0.0
         parts.append(picked.reshape(len(x), -1))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

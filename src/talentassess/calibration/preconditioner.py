@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from talentassess.calibration.objective import Evaluation, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
@@ -92,6 +91,8 @@ def _item_solver(problem: Problem, at: Evaluation, complete: Sequence[FloatArray
     tie, most = problem.tie, max(float(np.max(part)) for part in complete)
     curvature = np.maximum(prior_curvature(problem, at.free), 0.0) + np.where(held, HELD * max(most, RIDGE), 0.0)
     if not tie.plain:
+        from scipy.sparse.linalg import splu  # slow to load, and seldom needed
+
         matrix = tie.matrix.T @ sparse.block_diag([m for part in complete for m in part], format="csr") @ tie.matrix
         matrix = matrix + sparse.diags_array(curvature)
         ridge = RIDGE * max(most, RIDGE)

@@ -57,12 +57,13 @@ def read_table(
     derive_keys: bool,
 ) -> Responses:
     """Read answers as the options describe them; options that exclude each other raise ``DataError``."""
-    from talentassess.bank.keys import derive_keys as with_keys
-    from talentassess.bank.load import load_bank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
 
     codes = _split(missing) or []
     if bank is not None:
+        from talentassess.bank.keys import derive_keys as with_keys
+        from talentassess.bank.load import load_bank
+
         if (items, scales, categories) != (None, None, None):
             raise DataError("--bank says what the items and categories are: leave out --items, --scales, --categories.")
         loaded = load_bank(bank)

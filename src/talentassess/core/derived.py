@@ -62,7 +62,7 @@ def joint_grid(blocks: Sequence[ItemBlock], mean: FloatArray, cov: FloatArray) -
     mean, cov : (G, D), (G, D, D) latent distributions, logits.
     """
     sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
-    limit = LIMIT if np.max(np.abs(mean) + 4 * sd) <= LIMIT else float(np.ceil(np.max(np.abs(mean) + 6 * sd)))
+    limit = LIMIT if np.max(np.abs(mean) + REACH * sd) <= LIMIT else float(np.ceil(np.max(np.abs(mean) + 6 * sd)))
     probe = np.linspace(-limit, limit, 121)[:, None]
     known = np.zeros(mean.shape[1])
     for d in range(mean.shape[1]):

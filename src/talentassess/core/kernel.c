@@ -342,6 +342,21 @@ DISPATCH void talentassess_survey(int64_t n, int64_t groups, const int32_t *offs
   }
 }
 
+/* How many bits every two of the rows (rows, words) have in common: common (rows, rows). */
+DISPATCH void talentassess_common_bits(int64_t rows, int64_t words, const uint64_t *bits, double *common) {
+  for (int64_t a = 0; a < rows; a++)
+    for (int64_t b = a; b < rows; b++) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < words; k++) sum += __builtin_popcountll(bits[a * words + k] & bits[b * words + k]);
+      common[a * rows + b] = common[b * rows + a] = (double)sum;
+    }
+}
+
+/* Add every person's weight (one if NULL) to the table's place cell + code. */
+void talentassess_tally(int64_t n, const int64_t *cell, const int16_t *code, const double *weight, double *table) {
+  for (int64_t i = 0; i < n; i++) table[cell[i] + code[i]] += weight ? weight[i] : 1;
+}
+
 /* Which code runs on this machine: 2 AVX-512, 1 AVX2, 0 neither. */
 int talentassess_isa(void) {
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)

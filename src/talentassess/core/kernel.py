@@ -62,6 +62,8 @@ def library() -> ctypes.CDLL | None:
     loaded.talentassess_tables.argtypes = [whole, whole, *[pointer] * 6]
     loaded.talentassess_fold.argtypes = [whole, whole, *[pointer] * 6]
     loaded.talentassess_survey.argtypes = [whole, whole, *[pointer] * 5]
+    loaded.talentassess_common_bits.argtypes = [whole, whole, pointer, pointer]
+    loaded.talentassess_tally.argtypes = [whole, pointer, pointer, pointer, pointer]
     loaded.talentassess_pack.argtypes = [whole, whole, whole, *[pointer] * 5]
     return loaded
 
@@ -265,6 +267,23 @@ def _survey_sums(layout: Layout, codes: NDArray[np.uint16], value: FloatArray) -
             counted = np.bincount(x[given, j], lane[given], minlength=layout.n_cat[j])
             sums[layout.start[j] : layout.start[j] + layout.n_cat[j], k] += counted
     return answered.astype(np.int64), sums
+
+
+def common_bits(bits: NDArray[np.uint64]) -> FloatArray:
+    """Return (R, R) how many bits every two of the rows (R, words) have in common; needs the library."""
+    bits = np.ascontiguousarray(bits)
+    common = np.empty((len(bits), len(bits)))
+    _loaded().talentassess_common_bits(*bits.shape, _at(bits), _at(common))
+    return common
+
+
+def tally(cell: IntArray, code: CodeArray, weight: FloatArray | None, size: int) -> FloatArray:
+    """Return (size,) weight (N,), or one each, at every sum 0..size-1 of cell (N,) and code (N,); needs the library."""
+    table = np.zeros(size)
+    cell, code = np.ascontiguousarray(cell, dtype=np.int64), np.ascontiguousarray(code, dtype=np.int16)
+    weight = None if weight is None else np.ascontiguousarray(weight)
+    _loaded().talentassess_tally(len(cell), _at(cell), _at(code), None if weight is None else _at(weight), _at(table))
+    return table
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,6 +14,7 @@ from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.tabular import Columns, Tabular
 
 MISSING = -1
+LARGEST = 30_000  # code that is taken for one: what int16 holds, rounded down
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,12 +166,14 @@ def _codes(x: object) -> CodeArray:
     if raw.ndim != 2:
         raise DataError(f"x must be a table of persons x items (2 dimensions); found {raw.ndim} dimension(s).")
     if raw.dtype.kind in "iub":
+        if raw.size == 0 or (int(raw.min()) >= -LARGEST and int(raw.max()) <= LARGEST):
+            return raw.astype(np.int16)
         numbers = raw.astype(np.float64)
     elif raw.dtype.kind == "f":
         numbers = np.where(np.isnan(raw), MISSING, raw).astype(np.float64)
     else:
         raise DataError(f"x must hold whole-number codes; found type {raw.dtype}. Read tables with ta.read_responses.")
-    bad = np.argwhere((numbers != np.round(numbers)) | (np.abs(numbers) > 30_000))
+    bad = np.argwhere((numbers != np.round(numbers)) | (np.abs(numbers) > LARGEST))
     if len(bad):
         lines = [f"person row {i}, item column {j}: {numbers[i, j]} is not a whole-number code" for i, j in bad]
         raise DataError(f"{len(bad)} value(s) are not whole-number codes.", lines)
@@ -202,6 +205,8 @@ def _check_shapes(r: Responses) -> None:
 
 def _check_labels(r: Responses) -> None:
     for kind, labels in (("person", r.person_ids), ("item", r.item_ids)):
+        if len(set(labels)) == len(labels):
+            continue
         twice = [f"{kind} '{label}' occurs {n} times" for label, n in Counter(labels).items() if n > 1]
         if twice:
             raise DataError(f"Every {kind} may occur once only. Give each its own id, or remove the repeats.", twice)
@@ -211,6 +216,8 @@ def _check_codes(r: Responses) -> None:
     few = [f"item '{r.item_ids[j]}' declares {r.n_cat[j]} categories" for j in np.flatnonzero(r.n_cat < 2)]
     if few:
         raise DataError("An item needs at least two categories.", few)
+    if r.x.min() >= MISSING and np.all(r.x.max(axis=0) < r.n_cat):
+        return
     bad = np.argwhere((r.x < MISSING) | (r.x >= r.n_cat))
     lines = [
         f"person '{r.person_ids[i]}', item '{r.item_ids[j]}': code {r.x[i, j]} is not one of "

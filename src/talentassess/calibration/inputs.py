@@ -158,6 +158,8 @@ class Settings:
 def check_constraints(settings: Settings, responses: Responses, dimensions: Mapping[str, Sequence[str]]) -> None:
     """Refuse constraints and priors that nothing in the form answers to; raises ``ModelError`` naming what is wrong."""
     in_testlet = {item for items in (settings.testlets or {}).values() for item in items}
+    if not settings.constraints and not settings.priors:
+        return
     declared = {
         item: {p.name: p for p in declared_params(find_model(settings.models[item])[0], int(k), item in in_testlet)}
         for item, k in zip(responses.item_ids, responses.n_cat, strict=True)

@@ -14,7 +14,7 @@ from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.status import Status
 
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
-MOVED = 0.1  # logits that any value may move before the preconditioner is made anew
+MOVED = 0.25  # logits that any value may move before the preconditioner is made anew
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ class Evaluation:
     gradient : (F,) of ``value``.
     blocks : the items with their parameters at the point; latent : (L,) the latent values.
     step : expected counts.
+    log_prob : (S, Q) stacked log probabilities; slopes : per block (Q, Jb, K, P) their derivatives by the parameters.
     """
 
     free: FloatArray
@@ -31,6 +32,8 @@ class Evaluation:
     blocks: tuple[ItemBlock, ...]
     latent: FloatArray
     step: EStep
+    log_prob: FloatArray
+    slopes: tuple[FloatArray, ...]
 
 
 def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
@@ -56,17 +59,30 @@ def evaluate(problem: Problem, free: FloatArray) -> Evaluation | None:
     value = step.loglik + extra + prior
     if not np.isfinite(value):
         return None
-    by_entry = np.concatenate([item_gradient(b, counts, problem.starts, theta).ravel() for b in blocks])
+    slopes = tuple(block.d_par(theta) for block in blocks)
+    pieces = zip(blocks, slopes, strict=True)
+    by_entry = np.concatenate([sum_slopes(b, counts, problem.starts, slope).ravel() for b, slope in pieces])
     gradient = np.concatenate([problem.tie.back(by_entry) + prior_slope, by_latent])
     if not np.isfinite(gradient).all():
         return None
-    return Evaluation(free, step.loglik, value, gradient, blocks, latent, step)
+    return Evaluation(free, step.loglik, value, gradient, blocks, latent, step, log_prob, slopes)
+
+
+def log_likelihood(problem: Problem, free: FloatArray) -> float | None:
+    """Return the marginal log-likelihood alone at ``free`` (F,), or None where the parameters are not admissible."""
+    blocks, latent = problem.unpack(free)
+    passed = problem.structure.e_step(stack_log_prob(blocks, problem.structure.theta, problem.starts), latent)
+    return None if passed is None or not np.isfinite(passed[0].loglik) else passed[0].loglik
 
 
 def item_gradient(block: ItemBlock, counts: FloatArray, starts: IntArray, theta: FloatArray) -> FloatArray:
-    """Return (Jb, P): sum over nodes and categories of counts (S, Q) times d log P / d par."""
-    expected = counts[block_rows(block, starts)]
-    out: FloatArray = np.einsum("jkq,qjkp->jp", expected, block.d_par(theta))
+    """Return (Jb, P): sum over nodes and categories of counts (S, Q) times d log P / d par at theta (Q, D)."""
+    return sum_slopes(block, counts, starts, block.d_par(theta))
+
+
+def sum_slopes(block: ItemBlock, counts: FloatArray, starts: IntArray, slope: FloatArray) -> FloatArray:
+    """Return (Jb, P): sum over nodes and categories of counts (S, Q) times slope (Q, Jb, K, P)."""
+    out: FloatArray = np.einsum("jkq,qjkp->jp", counts[block_rows(block, starts)], slope)
     return out
 
 

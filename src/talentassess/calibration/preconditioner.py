@@ -57,9 +57,10 @@ def _information(problem: Problem, at: Evaluation) -> tuple[list[FloatArray], Fl
     complete, cross = [], []
     by_node = np.zeros((n_dims, len(theta)))
     seen = at.step.mass.sum(axis=0)
-    for block in at.blocks:
-        answered = counts[block_rows(block, problem.starts)].sum(axis=1)  # (Jb, Q)
-        probability, slope = np.exp(block.log_prob(theta)), block.d_par(theta)
+    for block, slope in zip(at.blocks, at.slopes, strict=True):
+        rows = block_rows(block, problem.starts)
+        answered = counts[rows].sum(axis=1)  # (Jb, Q)
+        probability = np.exp(at.log_prob[rows]).transpose(2, 0, 1)
         root = np.sqrt(probability * answered.T[:, :, None])
         squares = (slope * root[..., None]).transpose(1, 3, 2, 0).reshape(*slope.shape[1:4:2], -1)
         complete.append(squares @ squares.transpose(0, 2, 1))

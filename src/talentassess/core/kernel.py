@@ -233,16 +233,7 @@ def survey_sums(layout: Layout, codes: NDArray[np.uint16], worth: FloatArray) ->
 
     codes : (N, G) from ``pack``; worth : (S,) what each category counts in a sum, NaN for items that do not count.
     """
-    value = np.zeros((layout.n_rows, 3))
-    for j in range(len(layout.n_cat)):
-        g = int(np.searchsorted(layout.first_item, j, side="right")) - 1
-        rows = np.arange(layout.offset[g + 1] - layout.offset[g])
-        digit = rows // layout.place[j] % layout.size[j]
-        given = digit < layout.n_cat[j]
-        own = np.append(worth[layout.start[j] : layout.start[j] + layout.n_cat[j]], np.nan)
-        value[layout.offset[g] : layout.offset[g + 1]] += np.column_stack(
-            [given, np.isfinite(own[digit]), np.nan_to_num(own[digit])]
-        )
+    value = _row_values(layout, worth)
     if library() is None:
         return _survey_sums(layout, codes, value)
     answered = np.empty(len(codes), dtype=np.int32)
@@ -251,6 +242,20 @@ def survey_sums(layout: Layout, codes: NDArray[np.uint16], worth: FloatArray) ->
         len(codes), layout.n_groups, _at(layout.offset), _at(codes), _at(value), _at(answered), _at(sums)
     )
     return answered.astype(np.int64), fold(layout, sums)
+
+
+def _row_values(layout: Layout, worth: FloatArray) -> FloatArray:
+    """Return (rows, 3) answers, answers that count and their scores in each table row, from worth (S,)."""
+    group = np.repeat(np.arange(layout.n_groups), np.diff(layout.first_item))
+    height = np.diff(layout.offset)[group]  # table rows of each item's group
+    item = np.repeat(np.arange(len(group)), height)
+    within = np.arange(len(item)) - np.repeat(np.cumsum(height) - height, height)
+    digit = within // layout.place[item] % layout.size[item]
+    given = digit < layout.n_cat[item]
+    score = np.where(given, worth[np.minimum(layout.start[item] + digit, layout.length - 1)], np.nan)
+    row = layout.offset[group[item]] + within
+    columns = [given.astype(np.float64), np.isfinite(score).astype(np.float64), np.nan_to_num(score)]
+    return np.column_stack([np.bincount(row, column, minlength=layout.n_rows) for column in columns])
 
 
 def _survey_sums(layout: Layout, codes: NDArray[np.uint16], value: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -45,6 +45,16 @@ def test_the_example_runs(at_root, capsys):
     assert "numpy" not in PYTHON[0]
 
 
+def test_the_engine_example_runs_after_the_first(at_root, capsys):
+    names: dict[str, object] = {}
+    first = PYTHON[0][: PYTHON[0].index("analysis = ")]
+    exec(first + PYTHON[1], names)
+    assert "0.944" in capsys.readouterr().out  # the correlation of the two scales
+    joint = names["joint"]
+    assert joint.cov.shape == (2250, 2, 2)
+    assert joint.cov[0, 0, 1] != 0
+
+
 def test_the_walk_of_one_answer_states_computed_numbers():
     """The numbers in the table 'One answer, from the cell to the sentence' are those of the shipped data."""
     scale = {"scale_01": ["PScale01_Q1", "-PScale01_Q2", "-PScale01_Q3", "PScale01_Q4"]}
@@ -77,14 +87,14 @@ def test_the_reading_example_is_valid(tmp_path, monkeypatch):
     (tmp_path / "pilot.csv").write_text("\n".join(rows))
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[1].replace("pilot.xlsx", "pilot.csv"), names)
+    exec(PYTHON[2].replace("pilot.xlsx", "pilot.csv"), names)
     answers = names["answers"]
     np.testing.assert_array_equal(answers.x, [[0, 4, 3], [-1, 3, -1], [2, 1, 4]])
 
 
 def test_the_profile_example_is_valid():
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[2], names)
+    exec(PYTHON[3], names)
     assert names["profile"].requirement("ownership").standard.source == "modified Angoff, 9 SMEs"
 
 

@@ -18,6 +18,8 @@ from talentassess.core.survey import Survey
 from talentassess.models import find_model
 
 CLASSES = 15  # of persons by rough trait: fine enough for the curves, with enough answers in each
+NORMAL = 1.7  # logistic slope that resembles a normal ogive of slope 1
+COARSE = {2: 1.25, 3: 1.12}  # by number of categories: what cutting into them takes from a correlation, undone
 CLEAR = 0.5  # share of the largest loading that gives an item a clear side
 
 
@@ -39,9 +41,27 @@ def starting_values(
         return model.start_by_trait(counts, theta)
     answers = np.stack([survey.counts_of(int(j)) for j in items])
     par = model.start(answers / np.maximum(answers.sum(axis=1, keepdims=True), 1.0), n_dims)
-    slopes = [p for p, declared in enumerate(model.params(n_cat, n_dims)) if declared.name.startswith("slope")]
-    par[:, slopes] *= np.where(survey.rest_correlation[items] < 0, -1.0, 1.0)[:, None]
+    names = [declared.name for declared in model.params(n_cat, n_dims)]
+    slopes = [p for p, name in enumerate(names) if name.startswith("slope")]
+    intercepts = [p for p, name in enumerate(names) if name.startswith("intercept")]
+    rest = survey.rest_correlation[items]
+    if model.ordered and n_dims == 1 and len(slopes) == 1 and len(intercepts) == len(names) - 1:
+        slope = _rough_slope(np.abs(rest), n_cat)
+        par[:, slopes] *= slope[:, None]
+        par[:, intercepts] *= np.sqrt((1 + (slope / NORMAL) ** 2) / (1 + 1 / NORMAL**2))[:, None]
+    par[:, slopes] *= np.where(rest < 0, -1.0, 1.0)[:, None]
     return par
+
+
+def _rough_slope(rest: FloatArray, n_cat: int) -> FloatArray:
+    """Return logistic slopes (Jb,) from item-rest correlations (Jb,), as the normal ogive links the two.
+
+    Equation: a = 1.7 rho / sqrt(1 - rho^2) (Lord & Novick 1968, eq. 16.10.7), with rho the correlation before the
+    answers were cut into few categories.
+    """
+    rho = np.clip(rest * COARSE.get(n_cat, 1.05), 0.2, 0.83)
+    slope: FloatArray = NORMAL * rho / np.sqrt(1 - rho**2)
+    return slope
 
 
 def category_worth(item_ids: Sequence[str], n_cat: IntArray, models: Mapping[str, str]) -> FloatArray:

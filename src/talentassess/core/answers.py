@@ -68,7 +68,7 @@ def gather_answers(responses: Responses, group: IntArray, worth: FloatArray) -> 
     x, starts = responses.x, offsets(responses.n_cat)
     weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight
     if x.shape[1] > MERGE_UP_TO and kernel.library() is not None:
-        layout = kernel.plan_layout(starts, np.min(x, axis=0) < 0)
+        layout = kernel.plan_layout(starts, kernel.any_missing(x))
         codes = kernel.pack(layout, x)
         survey = survey_from_sums(*kernel.survey_sums(layout, codes, worth), starts, worth)
         if (survey.answered == 0).any():
@@ -102,7 +102,7 @@ def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: I
     """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none."""
     if kernel.library() is None or not len(x):
         return None
-    layout = kernel.plan_layout(starts, np.min(x, axis=0) < 0)
+    layout = kernel.plan_layout(starts, kernel.any_missing(x))
     return _compiled(layout, kernel.pack(layout, x), group, weight)
 
 

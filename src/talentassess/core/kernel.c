@@ -304,21 +304,43 @@ DISPATCH void talentassess_fold(int64_t groups, int64_t blocks, const int32_t *f
   }
 }
 
-/* Turn answers (n, J; -1 missing) into rows of the groups' tables. */
+/* size is known where this is used, so that the loop unrolls */
+INLINE int32_t add_up(const int16_t *value, const int32_t size) {
+  int32_t sum = 0;
+  for (int32_t j = 0; j < size; j++) sum += value[j];
+  return sum;
+}
+
+/* Turn answers (n, J; -1 missing) into rows of the groups' tables. The digit of a missing answer is the number of
+ * categories; no row number exceeds 16 bits. room: (3, J) int16. */
 DISPATCH void talentassess_pack(int64_t n, int64_t items, int64_t groups, const int32_t *first_item,
-                                const int32_t *place, const int32_t *n_cat, const int16_t *x, uint16_t *codes) {
+                                const int32_t *place, const int32_t *n_cat, const int16_t *x, int16_t *restrict room,
+                                uint16_t *codes) {
+  int16_t *restrict places = room, *restrict missing = room + items, *restrict value = room + 2 * items;
+  for (int64_t j = 0; j < items; j++) places[j] = (int16_t)place[j], missing[j] = (int16_t)(n_cat[j] + 1);
   for (int64_t i = 0; i < n; i++) {
     const int16_t *row = x + i * items;
     uint16_t *code = codes + i * groups;
+    for (int64_t j = 0; j < items; j++) value[j] = (int16_t)((row[j] + ((row[j] >> 15) & missing[j])) * places[j]);
     for (int64_t g = 0; g < groups; g++) {
-      int32_t sum = 0;
-      for (int32_t j = first_item[g]; j < first_item[g + 1]; j++) {
-        const int32_t digit = row[j] < 0 ? n_cat[j] : row[j];
-        sum += digit * place[j];
+      const int32_t a = first_item[g], size = first_item[g + 1] - a;
+      int32_t sum;
+      switch (size) {
+        case 2: sum = add_up(value + a, 2); break;
+        case 3: sum = add_up(value + a, 3); break;
+        case 6: sum = add_up(value + a, 6); break;
+        default: sum = add_up(value + a, size);
       }
       code[g] = (uint16_t)sum;
     }
   }
+}
+
+/* Or all answers of each item together: negative where any is missing. signs: (J) out. */
+DISPATCH void talentassess_signs(int64_t n, int64_t items, const int16_t *x, int16_t *signs) {
+  memset(signs, 0, sizeof(int16_t) * items);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < items; j++) signs[j] |= x[i * items + j];
 }
 
 /* Number of answers and sum of item scores (each 0..1) per person, and sums over persons per table row.

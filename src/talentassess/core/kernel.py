@@ -64,7 +64,8 @@ def library() -> ctypes.CDLL | None:
     loaded.talentassess_survey.argtypes = [whole, whole, *[pointer] * 5]
     loaded.talentassess_common_bits.argtypes = [whole, whole, pointer, pointer]
     loaded.talentassess_tally.argtypes = [whole, pointer, pointer, pointer, pointer]
-    loaded.talentassess_pack.argtypes = [whole, whole, whole, *[pointer] * 5]
+    loaded.talentassess_signs.argtypes = [whole, whole, pointer, pointer]
+    loaded.talentassess_pack.argtypes = [whole, whole, whole, *[pointer] * 6]
     return loaded
 
 
@@ -174,6 +175,17 @@ def plan_layout(starts: IntArray, missing: BoolArray, breaks: Sequence[int] = ()
     return Layout(ends, n_cat, size, starts[:-1].astype(np.int32), place, offset, int(starts[-1]))
 
 
+def any_missing(x: CodeArray) -> BoolArray:
+    """Return (J,) whether any of the codes (N, J) of an item is -1, missing."""
+    loaded = library()
+    if loaded is None or not len(x):
+        return np.asarray(np.any(x < 0, axis=0))
+    x = np.ascontiguousarray(x, dtype=np.int16)
+    signs = np.empty(x.shape[1], dtype=np.int16)
+    loaded.talentassess_signs(*x.shape, _at(x), _at(signs))
+    return np.less(signs, 0)
+
+
 def pack(layout: Layout, x: CodeArray) -> NDArray[np.uint16]:
     """Return (N, G) rows of the groups' tables for codes (N, J), -1 missing."""
     loaded = library()
@@ -184,10 +196,10 @@ def pack(layout: Layout, x: CodeArray) -> NDArray[np.uint16]:
     codes = np.empty((len(x), layout.n_groups), dtype=np.uint16)
 
     def one(rows: slice) -> None:
-        part, out = x[rows], codes[rows]
+        part, out, room = x[rows], codes[rows], np.empty((3, x.shape[1]), dtype=np.int16)
         loaded.talentassess_pack(
             len(part), x.shape[1], layout.n_groups, _at(layout.first_item), _at(layout.place), _at(layout.n_cat),
-            _at(part), _at(out),
+            _at(part), _at(room), _at(out),
         )  # fmt: skip
 
     run_slices(len(x), x.size // 4, one)

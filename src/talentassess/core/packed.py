@@ -148,7 +148,7 @@ class _Part:
 
     def add(self, x: CodeArray) -> BoolArray:
         """Pack the answers (n, J); the persons without any are counted but left out. Return who is kept (n,)."""
-        missing = self.missing | np.any(x < 0, axis=0)
+        missing = self.missing | kernel.any_missing(x)
         if (missing != self.missing).any():
             self._make_room(missing)
         rows = kernel.pack(self.layout, x)

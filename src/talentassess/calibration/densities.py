@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.run import Path
@@ -184,6 +183,8 @@ def _fit_histogram(family: str, start: FloatArray, t: FloatArray, weights: Float
         if not np.isfinite(log_weights).all():
             return 1e6, np.zeros(len(values))
         return -float(weights @ log_weights), -(weights - np.exp(log_weights)) @ terms.by_value
+
+    from scipy.optimize import minimize  # slow to load, and only other densities than the normal need it
 
     fitted = minimize(misfit, start, jac=True, method="BFGS", options={"maxiter": 200})
     return float(fitted.fun), np.asarray(fitted.x, dtype=np.float64)

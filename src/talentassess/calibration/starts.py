@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from talentassess.calibration.constraints import Entries, TieMap
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
@@ -108,6 +107,8 @@ def rough_trait(responses: Responses, models: Mapping[str, str]) -> FloatArray:
 
 
 def _normal_scores(values: FloatArray) -> FloatArray:
+    from scipy.stats import rankdata  # slow to load, and only unfolding items need it
+
     normal: FloatArray = ndtri((rankdata(values) - 0.5) / len(values))
     return normal
 

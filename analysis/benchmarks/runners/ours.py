@@ -25,9 +25,7 @@ def fit_correlated(answers: ta.Responses, job: Job) -> ta.Calibration:
 
 def fit_bifactor(answers: ta.Responses, job: Job) -> ta.Calibration:
     testlets = {scale: answers.items_of(scale) for scale in answers.scale_names}
-    return ta.calibrate(
-        answers, job.model, dimensions={"general": answers.item_ids}, testlets=testlets, **job.options
-    )
+    return ta.calibrate(answers, job.model, dimensions={"general": answers.item_ids}, testlets=testlets, **job.options)
 
 
 NEEDS = {"correlated": "correlated", "bifactor": "testlets"}  # task -> argument of ta.calibrate it rests on

@@ -98,11 +98,17 @@ def kernel_answers(
     return Answers(x, group, weight, weight if plain else weight**2, starts, compiled)
 
 
-def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray) -> kernel.Compiled | None:
-    """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none."""
+def compile_answers(
+    x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray, *, complete: bool = False
+) -> kernel.Compiled | None:
+    """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none.
+
+    ``complete`` says that no answer is missing.
+    """
     if kernel.library() is None or not len(x):
         return None
-    layout = kernel.plan_layout(starts, kernel.any_missing(x))
+    missing = np.zeros(x.shape[1], dtype=bool) if complete else kernel.any_missing(x)
+    layout = kernel.plan_layout(starts, missing)
     return _compiled(layout, kernel.pack(layout, x), group, weight)
 
 

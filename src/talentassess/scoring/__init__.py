@@ -194,7 +194,7 @@ def _score_dimension(form: Form, aligned: Aligned, method: str) -> tuple[FloatAr
     x, group = aligned.columns(form.positions), aligned.group
     n_answered = count_answers(x, aligned.complete)
     if method == "eap":
-        theta, variance = expected_a_posteriori(form, x, group)
+        theta, variance = expected_a_posteriori(form, x, group, complete=aligned.complete)
     elif method == "sum-eap":
         theta, variance = sum_score_eap(form, x, group)
     else:

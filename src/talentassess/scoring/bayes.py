@@ -13,15 +13,20 @@ from talentassess.scoring.form import Form
 WORTH_COMPILING = 200  # persons: below this, laying out tables costs more than logarithms do
 
 
-def expected_a_posteriori(form: Form, x: CodeArray, group: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return posterior means (N,) and variances (N,) of theta in logits, for codes x (N, Jd) and group numbers (N,)."""
+def expected_a_posteriori(
+    form: Form, x: CodeArray, group: IntArray, *, complete: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Return posterior means (N,) and variances (N,) of theta in logits, for codes x (N, Jd) and group numbers (N,).
+
+    ``complete`` says that no code is missing.
+    """
     nodes = form.nodes()
     log_prob = stack_log_prob(form.blocks, nodes[:, None], form.starts)
     log_prior = form.log_prior(nodes)
     mean, second = np.empty(len(x)), np.empty(len(x))
     left = np.ones(len(x), dtype=bool)
     if len(x) >= WORTH_COMPILING and len(nodes) <= kernel.LANES * kernel.MOST_BLOCKS:
-        compiled = compile_answers(x, group, np.ones(len(x)), form.starts)
+        compiled = compile_answers(x, group, np.ones(len(x)), form.starts, complete=complete)
         if compiled is not None:
             (mean, second), left = compiled.moments(log_prob, log_prior, nodes)
     if left.any():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from talentassess.core import kernel
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray, StatusArray
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ScoringError
@@ -46,7 +47,7 @@ def align(calibration: Calibration, responses: Responses, partial: bool) -> Alig
         place = {item: j for j, item in enumerate(calibration.item_ids)}
         x = np.full((responses.n_persons, len(place)), MISSING, dtype=np.int16)
         x[:, [place[item] for item in responses.item_ids]] = responses.x
-    return Aligned(x, group_numbers(calibration, responses), bool(x.min() != MISSING))
+    return Aligned(x, group_numbers(calibration, responses), not kernel.any_missing(x).any())
 
 
 def _check_items(calibration: Calibration, responses: Responses, partial: bool) -> None:

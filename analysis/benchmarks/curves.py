@@ -68,7 +68,7 @@ def points(quick: bool) -> Iterator[Point]:
 
 
 def time_point(point: Point, plan: Plan) -> dict[str, object]:
-    """Return axis, size, seconds and what was fitted. Scales are fitted one by one where correlations are not known."""
+    """Return axis, size, seconds and what was fitted. One scale alone has no correlations and is fitted plainly."""
     data = prepare_data(point.case, plan.cache / "data")
     tried = [point.case, replace(point.case, task="fit")] if point.case.task == "correlated" else [point.case]
     for case in tried:
@@ -110,7 +110,7 @@ def _panel(panel: Panel, found: list[dict[str, object]]) -> alt.LayerChart:
     base = alt.Chart(alt.Data(values=found)).encode(x=x, y=y)
     reference = alt.Chart(alt.Data(values=line)).mark_line(strokeDash=[4, 4], color="#767676").encode(x=x, y=y)
     drawn = base.mark_line(color="#0b5394", strokeWidth=2) + base.mark_point(color="#0b5394", filled=True, size=45)
-    fixed = panel.fixed + (", one by one" if apart else "")
+    fixed = panel.fixed + (" (one scale alone, then together)" if apart else "")
     return (reference + drawn).properties(
         width=200, height=170, title=alt.TitleParams(fixed, fontWeight="normal", anchor="start")
     )

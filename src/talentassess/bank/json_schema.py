@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.records import Record
-from talentassess.bank.schema import BankCard, SelfReportFile, SituationalFile
+from talentassess.bank.schema import SelfReportFile, SituationalFile
 from talentassess.core.files import write_whole
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

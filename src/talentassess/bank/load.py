@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
+from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.problems import plain_problems
 from talentassess.bank.records import Record, choices
 from talentassess.bank.schema import (
-    BankCard,
     ItemBank,
     Misfit,
     SelfReportFile,
@@ -27,6 +27,7 @@ from talentassess.content import content_dir
 from talentassess.core.errors import ContentError
 
 BANK_FILES = ("bank.yaml", "self_report.yaml", "sjt.yaml")
+ITEM_FOLDERS = ("self_report", "sjt")
 
 RecordT = TypeVar("RecordT", bound=Record)
 ItemT = TypeVar("ItemT", SelfReportItem, SituationalItem)
@@ -46,8 +47,9 @@ def load_bank(name_or_path: str | Path) -> ItemBank:
 
     Parameters
     ----------
-    name_or_path : name of a shipped bank (see ``bank_names``), or a folder with ``bank.yaml`` and ``self_report.yaml``
-        or ``sjt.yaml`` or both.
+    name_or_path : name of a shipped bank (see ``bank_names``), or a folder with ``bank.yaml`` and its items:
+        ``self_report.yaml`` and ``sjt.yaml``, or folders ``self_report`` and ``sjt`` with several such files, or none
+        if the card takes them from another bank (``part_of``, ``selection``).
 
     Raises
     ------
@@ -60,19 +62,25 @@ def load_bank(name_or_path: str | Path) -> ItemBank:
     ('active_listening', 'service_orientation', 'ownership', 'dependability', 'follow_up')
     """
     folder = _bank_folder(name_or_path)
-    card = _read(folder / "bank.yaml", BankCard)
-    statements = _read_if_there(folder / "self_report.yaml", SelfReportFile)
-    situations = _read_if_there(folder / "sjt.yaml", SituationalFile)
-    problems = [*_stray_files(folder), *card.problems, *statements.problems, *situations.problems]
-    self_report = _sound_items(statements, SelfReportItem)
-    situational = _sound_items(situations, SituationalItem)
+    card = _read(folder / "bank.yaml", "bank.yaml", BankCard)
+    statements = [_read(*source, SelfReportFile) for source in _sources(folder, "self_report")]
+    situations = [_read(*source, SituationalFile) for source in _sources(folder, "sjt")]
+    problems = [*_stray_files(folder), *card.problems]
+    problems += [problem for part in statements for problem in part.problems]
+    problems += [problem for part in situations for problem in part.problems]
+    self_report = tuple(item for part in statements for item in _sound_items(part, SelfReportItem))
+    situational = tuple(item for part in situations for item in _sound_items(part, SituationalItem))
+    if card.record is not None and card.record.part_of is not None and not problems:
+        problems += _own_items(card.record, [*self_report, *situational])
+        self_report, situational, missing = _selected(folder, card.record)
+        problems += missing
     if card.record is not None and (self_report or situational or not problems):
-        files = (card.file, statements.file, situations.file)
+        files = [card.file, *(part.file for part in statements), *(part.file for part in situations)]
         problems += [_locate(misfit, files) for misfit in misfits(card.record, (*self_report, *situational))]
     if problems or card.record is None:
         raise ContentError(f"The bank '{folder.name}' cannot be used; mend its files and load it again.", problems)
-    parts = {"self_report": self_report, "situational": situational}
-    return ItemBank.model_validate(card.record.model_dump(by_alias=True) | parts)
+    items = {"self_report": self_report, "situational": situational}
+    return ItemBank.model_validate(card.record.model_dump(by_alias=True) | items)
 
 
 def load_competencies(path: str | Path | None = None) -> CompetencyModel:
@@ -85,7 +93,8 @@ def load_competencies(path: str | Path | None = None) -> CompetencyModel:
     >>> load_competencies().competency("follow_up").name
     'Follow-up'
     """
-    part = _read(content_dir("items") / "competencies.yaml" if path is None else Path(path), CompetencyModel)
+    file = content_dir("items") / "competencies.yaml" if path is None else Path(path)
+    part = _read(file, file.name, CompetencyModel)
     if part.record is None:
         raise ContentError("The competency model cannot be used; mend its file and load it again.", part.problems)
     return part.record
@@ -116,25 +125,64 @@ def _bank_folder(name_or_path: str | Path) -> Path:
     )
 
 
+def _sources(folder: Path, kind: str) -> list[tuple[Path, str]]:
+    """Return the files of one kind of item with the name messages give them: one file, or a folder of files."""
+    single, several = folder / f"{kind}.yaml", folder / kind
+    found = [(single, single.name)] if single.exists() else []
+    if several.is_dir():
+        found += [(file, f"{kind}/{file.name}") for file in sorted(several.glob("*.yaml"))]
+    return found
+
+
 def _stray_files(folder: Path) -> list[str]:
     """Name YAML files that would otherwise be passed over in silence."""
     found = sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
-    return [f"{name}: not a file of a bank; {choices(name, BANK_FILES)}" for name in found if name not in BANK_FILES]
+    stray = [f"{name}: not a file of a bank; {choices(name, BANK_FILES)}" for name in found if name not in BANK_FILES]
+    return stray + [
+        f"{inner.name}/{file.name}: not read; a file of items ends in .yaml"
+        for inner in (folder / kind for kind in ITEM_FOLDERS)
+        if inner.is_dir()
+        for file in sorted(inner.iterdir())
+        if file.suffix != ".yaml"
+    ]
 
 
-def _read(path: Path, model: type[RecordT]) -> _Part[RecordT]:
+def _own_items(card: BankCard, items: Sequence[SelfReportItem | SituationalItem]) -> list[str]:
+    found = f"bank.yaml: part_of takes the items from '{card.part_of}', but this folder has items of its own"
+    return [f"{found}; keep one of the two"] if items else []
+
+
+def _selected(
+    folder: Path, card: BankCard
+) -> tuple[tuple[SelfReportItem, ...], tuple[SituationalItem, ...], list[str]]:
+    """Return the items a bank takes from the one beside it, and the ids that are not there."""
+    beside = folder.parent / str(card.part_of)
+    source = beside if (beside / "bank.yaml").exists() else _bank_folder(str(card.part_of))
+    its_card = _read(source / "bank.yaml", "bank.yaml", BankCard).record
+    if its_card is not None and its_card.part_of is not None:
+        found = f"bank.yaml, part_of: the bank '{card.part_of}' takes its own items from '{its_card.part_of}'"
+        return (), (), [f"{found}; name the bank that holds them"]
+    whole = load_bank(source)
+    known = {item.id: item for item in whole.items}
+    taken = [known[name] for name in card.selection if name in known]
+    missing = [
+        f"bank.yaml, selection: the bank '{whole.id}' has no item '{name}'; {choices(name, whole.item_ids)}"
+        for name in card.selection
+        if name not in known
+    ]
+    statements = tuple(item for item in taken if isinstance(item, SelfReportItem))
+    return statements, tuple(item for item in taken if isinstance(item, SituationalItem)), missing
+
+
+def _read(path: Path, name: str, model: type[RecordT]) -> _Part[RecordT]:
     try:
-        file = read_yaml(path)
+        file = read_yaml(path, name)
     except ContentError as error:
         return _Part(problems=error.problems)
     try:
         return _Part(model.model_validate(file.data), file)
     except ValidationError as error:
         return _Part(None, file, tuple(plain_problems(error, file, model)))
-
-
-def _read_if_there(path: Path, model: type[RecordT]) -> _Part[RecordT]:
-    return _read(path, model) if path.exists() else _Part()
 
 
 def _sound_items(part: _Part[RecordT], model: type[ItemT]) -> tuple[ItemT, ...]:

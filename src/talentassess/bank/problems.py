@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from talentassess.bank.card import Scale
 from talentassess.bank.competency import Competency, Indicators, OnetLink, Pillar
 from talentassess.bank.records import Record, choices
-from talentassess.bank.schema import Option, Scale, SelfReportItem, SituationalFile, SituationalItem
+from talentassess.bank.schema import Option, SelfReportItem, SituationalFile, SituationalItem
 from talentassess.bank.yaml_file import YamlFile
 
 if TYPE_CHECKING:

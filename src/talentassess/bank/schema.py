@@ -5,48 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from talentassess.bank.competency import CompetencyId
+from talentassess.bank.card import BankCard
 from talentassess.bank.records import Code, Context, Identifier, Record, Text, choices, refuse_repeats, repeats
 from talentassess.core.errors import ContentError
 from talentassess.core.provenance import hash_json
 from talentassess.core.tabular import Columns, Tabular
 
 Format = Literal["pick_best", "most_least", "rate_each", "rank"]
-ItemStatus = Literal["draft", "piloted", "operational", "retired", "external"]
+ItemStatus = Literal["draft", "reviewed", "piloted", "operational", "retired", "external"]
+CustomerNeed = Literal["urgent", "browsing", "speed", "empathy"]
 Effectiveness = Annotated[float, Field(ge=1, le=5, strict=True)]
 
-
-class Scale(Record):
-    """A scale of a bank: what its items are added up to."""
-
-    id: Identifier = Field(description="Short name used by the items.")
-    name: Text = Field(description="Name as printed.")
-    competency: CompetencyId | None = Field(
-        description="The competency it measures; null outside the competency model."
-    )
-
-
-class BankCard(Record):
-    """What ``bank.yaml`` says about a bank: who wrote it, its scales and its response scales."""
-
-    schema_id: Literal["talentassess/bank/1"] = Field(alias="schema", description="Kind and version of this file.")
-    id: Identifier = Field(description="Short name of the bank, the same as its folder.")
-    title: Text = Field(description="Title as printed.")
-    description: Text = Field(description="What the bank measures, for whom, and its limits.")
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(description="Version as major.minor.patch.")
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")] = Field(
-        description="Language tag, e.g. en."
-    )
-    licence: Text = Field(description="Licence of the wording, as an SPDX identifier where there is one.")
-    authors: tuple[Text, ...] = Field(min_length=1, description="Who wrote the items.")
-    scales: tuple[Scale, ...] = Field(min_length=1, description="The scales; their order is the order of the scores.")
-    response_scales: Mapping[Identifier, Annotated[tuple[Text, ...], Field(min_length=2, max_length=11)]] = Field(
-        default={}, description="Response scales of the self-report items: labels from low to high."
-    )
+STATUSES = "draft, reviewed, piloted, operational, retired, or external (not ours)."
+OPPOSITE_NEED = {"urgent": "browsing", "browsing": "urgent", "speed": "empathy", "empathy": "speed"}
 
 
 class SelfReportItem(Record):
@@ -58,7 +33,10 @@ class SelfReportItem(Record):
     reverse: StrictBool = Field(description="True if agreeing means less of what the scale measures.")
     responses: Identifier = Field(description="Id of its response scale in bank.yaml.")
     indicator: Text | None = Field(default=None, description="The behavioural indicator it shows.")
-    status: ItemStatus = Field(description="draft, piloted, operational, retired, or external (not ours).")
+    desirability: Effectiveness | None = Field(
+        default=None, description="How good it looks to agree, as its authors judge: 1 (very bad) to 5 (very good)."
+    )
+    status: ItemStatus = Field(description=STATUSES)
     version: Annotated[StrictInt, Field(ge=1)] = Field(description="Goes up with every change of wording or key.")
     codes: tuple[Code, ...] | None = Field(
         default=None, description="Codes used in data files, from the low to the high label; 1..K if left out."
@@ -93,6 +71,9 @@ class Option(Record):
     id: Annotated[str, Field(pattern=r"^[a-z]$")] = Field(description="a, b, c ...")
     text: Text | None = Field(description="The option; null only with status external (wording not published).")
     effectiveness: Effectiveness | None = Field(description="The key: 1 (harmful) to 5 (best); null if not keyed.")
+    in_context: Mapping[Context, Effectiveness] = Field(
+        default={}, description="The key where it differs in a role context; only in items of the context general."
+    )
     indicator: Text | None = Field(default=None, description="The behavioural indicator it shows.")
     rationale: Text | None = Field(default=None, description="Why it is as effective as the key says, in one line.")
 
@@ -106,8 +87,14 @@ class SituationalItem(Record):
     format: Format = Field(description="How it is answered: pick_best, most_least, rate_each or rank.")
     scenario: Text | None = Field(description="The situation; null only with status external (wording not published).")
     options: tuple[Option, ...] = Field(min_length=4, max_length=5, description="What one could do.")
+    customer_need: CustomerNeed | None = Field(
+        default=None, description="What this customer needs: urgent or browsing, speed or empathy; only with pair."
+    )
+    pair: Identifier | None = Field(
+        default=None, description="The paired version: the same options for a customer with the opposite need."
+    )
     key_source: Text | None = Field(description="Where the key comes from, e.g. rational (authors); null if not keyed.")
-    status: ItemStatus = Field(description="draft, piloted, operational, retired, or external (not ours).")
+    status: ItemStatus = Field(description=STATUSES)
     version: Annotated[StrictInt, Field(ge=1)] = Field(description="Goes up with every change of wording or key.")
     columns: Mapping[str, Text] | None = Field(
         default=None,
@@ -134,7 +121,24 @@ class SituationalItem(Record):
             raise ValueError(f"codes: they stand for a chosen option; the format {self.format} has a number per option")
         self._check_columns()
         self._check_key()
+        self._check_context()
         return self
+
+    def _check_context(self) -> None:
+        fitted = [option for option in self.options if option.in_context]
+        if fitted and self.context != "general":
+            raise ValueError(
+                f"in_context: found at option '{fitted[0].id}' of an item for {self.context}; only an item of the "
+                "context general has keys for other contexts"
+            )
+        for option in fitted:
+            if option.effectiveness is None or "general" in option.in_context:
+                raise ValueError(
+                    f"option '{option.id}', in_context: it changes the key in corner_store or call_centre; the general "
+                    "key stands in effectiveness"
+                )
+        if (self.pair is None) != (self.customer_need is None):
+            raise ValueError("pair and customer_need: found one of the two; a paired version needs both")
 
     def _check_columns(self) -> None:
         allowed = (*self.answer_parts, "seconds")
@@ -163,6 +167,13 @@ class SituationalItem(Record):
     def method(self) -> Literal["situational"]:
         """How the item measures: ``situational``."""
         return "situational"
+
+    def for_context(self, context: Context) -> SituationalItem:
+        """Return the item with the key that holds in a role context."""
+        options = (
+            o.model_copy(update={"effectiveness": o.in_context.get(context, o.effectiveness)}) for o in self.options
+        )
+        return self.model_copy(update={"options": tuple(options)})
 
     @property
     def keyed(self) -> bool:
@@ -273,6 +284,24 @@ class ItemBank(BankCard, Tabular):
             if item.id == item_id:
                 return item
         raise ContentError(f"The bank '{self.id}' has no item '{item_id}'; {choices(item_id, self.item_ids)}.")
+
+    def for_context(self, context: Context) -> ItemBank:
+        """Return the bank for use in one role context.
+
+        Situational items of the other context are left out; general ones stay and take the keys that hold in this
+        context (``Option.in_context``). Self-report statements are the same everywhere.
+
+        Examples
+        --------
+        >>> from talentassess.bank.load import load_bank
+        >>> bank = load_bank("service_core").for_context("call_centre")
+        >>> sorted({item.context for item in bank.situational})
+        ['call_centre', 'general']
+        """
+        if context not in get_args(Context):
+            raise ContentError(f"There is no role context '{context}'; {choices(context, get_args(Context))}.")
+        kept = (item.for_context(context) for item in self.situational if item.context in ("general", context))
+        return self.model_copy(update={"situational": tuple(kept)})
 
     def n_cat(self, item_id: str) -> int:
         """Return the number of keyed score categories an item declares.

@@ -60,49 +60,50 @@ class YamlFile:
         return ", ".join([self.name, f"line {line + 1}", *words])
 
 
-def read_yaml(path: Path) -> YamlFile:
-    """Read one YAML file.
+def read_yaml(path: Path, name: str | None = None) -> YamlFile:
+    """Read one YAML file; ``name`` is what messages call it, its file name if left out.
 
     Raises
     ------
     ContentError : the file is missing, empty, not UTF-8, not valid YAML, repeats a field, or has tags or aliases; its
         ``problems`` name file and line.
     """
-    text = _decode(path)
+    label = name or path.name
+    text = _decode(path, label)
     try:
         node = yaml.compose(text, Loader=yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-        raise _unusable(path, f"{path.name}{line}: not valid YAML ({error.problem or error.context})") from error
+        raise _unusable(label, f"{label}{line}: not valid YAML ({error.problem or error.context})") from error
     except yaml.YAMLError as error:
-        raise _unusable(path, f"{path.name}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise _unusable(label, f"{label}: not valid YAML ({' '.join(str(error).split())})") from error
     if node is None:
-        raise _unusable(path, f"{path.name}: the file is empty; fields (name: value) are needed")
+        raise _unusable(label, f"{label}: the file is empty; fields (name: value) are needed")
     problems: list[str] = []
-    data = _value(node, path.name, problems, set())
+    data = _value(node, label, problems, set())
     if problems:
-        raise _unusable(path, *problems)
-    return YamlFile(path.name, data, node)
+        raise _unusable(label, *problems)
+    return YamlFile(label, data, node)
 
 
-def _unusable(path: Path, *problems: str) -> ContentError:
-    return ContentError(f"The file '{path.name}' cannot be read.", problems)
+def _unusable(label: str, *problems: str) -> ContentError:
+    return ContentError(f"The file '{label}' cannot be read.", problems)
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path, label: str) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise _unusable(path, f"{path.name}: there is no such file in the folder '{path.parent.name}'") from error
+        raise _unusable(label, f"{label}: there is no such file in the folder '{path.parent.name}'") from error
     except OSError as error:
-        raise _unusable(path, f"{path.name}: the file cannot be opened ({error.strerror})") from error
+        raise _unusable(label, f"{label}: the file cannot be opened ({error.strerror})") from error
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         found = f"byte 0x{raw[error.start]:02x} at position {error.start} is not UTF-8"
-        raise _unusable(path, f"{path.name}, line {line}: {found}; save the file with the encoding UTF-8") from error
+        raise _unusable(label, f"{label}, line {line}: {found}; save the file with the encoding UTF-8") from error
 
 
 def _value(node: yaml.Node, name: str, problems: list[str], seen: set[int]) -> object:

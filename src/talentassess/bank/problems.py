@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from talentassess.bank.card import Scale
 from talentassess.bank.competency import Competency, Indicators, OnetLink, Pillar
+from talentassess.bank.contexts import Emphasis, RoleContext
 from talentassess.bank.records import Record, choices
 from talentassess.bank.schema import Option, SelfReportItem, SituationalFile, SituationalItem
 from talentassess.bank.yaml_file import YamlFile
@@ -23,6 +24,8 @@ _PARTS: Mapping[str, type[Record]] = {
     "onet": OnetLink,
     "positive": Indicators,
     "negative": Indicators,
+    "contexts": RoleContext,
+    "emphasis": Emphasis,
 }
 
 # What each pattern of the schema asks for, in words.

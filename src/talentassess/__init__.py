@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING
 from talentassess.core.version import VERSION as __version__  # noqa: N811
 
 if TYPE_CHECKING:
+    from talentassess.assembly import (
+        ForcedChoiceDesign,
+        ForcedChoiceForm,
+        build_forced_choice,
+        load_forced_choice,
+        score_forced_choice,
+    )
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
     from talentassess.bank.check import check_bank
     from talentassess.bank.keys import derive_keys
-    from talentassess.bank.load import bank_names, load_bank, load_competencies
+    from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
     from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from talentassess.calibration.stochastic import calibrate_loadings
     from talentassess.core.calibration import Calibration
     from talentassess.core.errors import TalentAssessError
+    from talentassess.core.ipsative import IpsativeScores
     from talentassess.core.responses import Responses
     from talentassess.core.scores import Scores
     from talentassess.core.status import Finding, Severity, Status
@@ -65,15 +73,23 @@ if TYPE_CHECKING:
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
+    from talentassess.workflow.report_forced_choice import questionnaire
     from talentassess.workflow.simulate import simulate
     from talentassess.workflow.study import NormGroup, Study, run_study
 
 _HOME = {
+    "talentassess.assembly": (
+        "ForcedChoiceDesign",
+        "ForcedChoiceForm",
+        "build_forced_choice",
+        "load_forced_choice",
+        "score_forced_choice",
+    ),
     "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.check": ("check_bank",),
     "talentassess.bank.keys": ("derive_keys",),
-    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
+    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
     "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
@@ -84,6 +100,7 @@ _HOME = {
     "talentassess.calibration.stochastic": ("calibrate_loadings",),
     "talentassess.core.calibration": ("Calibration",),
     "talentassess.core.errors": ("TalentAssessError",),
+    "talentassess.core.ipsative": ("IpsativeScores",),
     "talentassess.core.responses": ("Responses",),
     "talentassess.core.scores": ("Scores",),
     "talentassess.core.status": ("Finding", "Severity", "Status"),
@@ -119,6 +136,7 @@ _HOME = {
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
+    "talentassess.workflow.report_forced_choice": ("questionnaire",),
     "talentassess.workflow.simulate": ("simulate",),
     "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
 }
@@ -135,6 +153,9 @@ __all__ = [
     "EquatingTable",
     "Finding",
     "Fixed",
+    "ForcedChoiceDesign",
+    "ForcedChoiceForm",
+    "IpsativeScores",
     "ItemAnalysis",
     "ItemBank",
     "JobProfile",
@@ -163,6 +184,7 @@ __all__ = [
     "analyze_items",
     "analyze_options",
     "bank_names",
+    "build_forced_choice",
     "calibrate",
     "calibrate_loadings",
     "chain_links",
@@ -182,6 +204,8 @@ __all__ = [
     "load_bank",
     "load_calibration",
     "load_competencies",
+    "load_contexts",
+    "load_forced_choice",
     "load_norms",
     "load_profile",
     "load_scores",
@@ -194,6 +218,7 @@ __all__ = [
     "pool_estimates",
     "prepare_scorer",
     "probability_above",
+    "questionnaire",
     "read_answers",
     "read_responses",
     "report",
@@ -201,6 +226,7 @@ __all__ = [
     "save",
     "save_norms",
     "score",
+    "score_forced_choice",
     "simulate",
     "sum_score_table",
 ]

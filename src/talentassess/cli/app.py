@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli import commands_content, commands_data, commands_people
+from talentassess.cli import commands_content, commands_data, commands_forms, commands_people
 from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 bank = typer.Typer(help="Check an item bank, or export the schemas of its files.", no_args_is_help=True)
+form = typer.Typer(help="Build a forced-choice form, or score one within persons.", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:
@@ -49,3 +50,6 @@ app.command("report")(commands_content.report)
 bank.command("check")(commands_content.check)
 bank.command("schemas")(commands_content.schemas)
 app.add_typer(bank, name="bank")
+form.command("build")(commands_forms.build)
+form.command("score")(commands_forms.count)
+app.add_typer(form, name="form")

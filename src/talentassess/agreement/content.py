@@ -148,7 +148,8 @@ def critical_agreement(n: int, alpha: float = 0.05) -> int | None:
 
 
 def _tail(n: int, least: int) -> float:
-    return sum(comb(n, a) for a in range(least, n + 1)) / 2**n
+    ways: int = sum(comb(n, a) for a in range(least, n + 1))
+    return float(ways / 2**n)
 
 
 def _element(label: str, n: int, n_agree: int, alpha: float) -> ContentRating:

@@ -102,7 +102,7 @@ def content_validity(
 
     Equations: CVR = (n_e - N/2) / (N/2) (Lawshe 1975), critical where P(X >= n_e) <= alpha, X binomial with p = 1/2
     (Ayre & Scally 2014); I-CVI = A / N, S-CVI/Ave their mean; kappa = (I-CVI - p_c) / (1 - p_c), p_c = C(N, A) / 2^N
-    (Polit, Beck & Owen 2007, p. 466).
+    (Polit, Beck & Owen 2007).
 
     Examples
     --------

@@ -12,7 +12,7 @@ from talentassess.agreement.within_group import null_variance
 
 
 def test_critical_cvr_of_ayre_and_scally():
-    # Ayre & Scally (2014), Table 2: exact critical CVR at alpha .05, one-tailed.
+    # Ayre & Scally (2014): exact critical CVR at alpha .05, one-tailed.
     table = {5: 1.0, 6: 1.0, 7: 1.0, 8: 0.75, 9: 0.778, 10: 0.8, 11: 0.636, 12: 0.667, 13: 0.538, 14: 0.571, 15: 0.6}
     table |= {20: 0.5, 25: 0.44, 30: 0.333, 40: 0.3}
     found = {n: round(2 * critical_agreement(n) / n - 1, 3) for n in table}
@@ -21,7 +21,7 @@ def test_critical_cvr_of_ayre_and_scally():
 
 
 def test_modified_kappa_of_polit_beck_owen():
-    # Polit, Beck & Owen (2007), Table 1: experts, agreeing -> I-CVI, p_c, kappa*.
+    # Polit, Beck & Owen (2007): experts, agreeing -> I-CVI, p_c, kappa*.
     table = {(3, 3): (1.0, 0.125, 1.0), (3, 2): (0.67, 0.375, 0.47), (4, 3): (0.75, 0.25, 0.67)}
     table |= {(5, 4): (0.8, 0.156, 0.76), (6, 5): (0.83, 0.094, 0.81), (9, 7): (0.78, 0.070, 0.76)}
     for (n, agree), (i_cvi, chance, kappa) in table.items():
@@ -74,7 +74,7 @@ def test_rwg_j_is_spearman_brown_of_the_mean_rwg():
 
 
 def test_null_distributions():
-    # LeBreton & Senter (2008), Table 2: five categories, slight skew 1.34; uniform (A^2 - 1) / 12.
+    # LeBreton & Senter (2008): five categories, slight skew 1.34; uniform (A^2 - 1) / 12.
     assert null_variance("slight_skew", 5)[1] == pytest.approx(1.34)
     assert null_variance("uniform", 7)[1] == pytest.approx(4.0)
     assert null_variance([0.5, 0, 0, 0, 0.5], 5) == ("given shares", pytest.approx(4.0))

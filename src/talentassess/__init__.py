@@ -15,6 +15,15 @@ from typing import TYPE_CHECKING
 from talentassess.core.version import VERSION as __version__  # noqa: N811
 
 if TYPE_CHECKING:
+    from talentassess.agreement.content import content_validity
+    from talentassess.agreement.facet_records import RaterSeverity
+    from talentassess.agreement.facets import rater_severity
+    from talentassess.agreement.gtheory import generalizability
+    from talentassess.agreement.icc import intraclass_correlation
+    from talentassess.agreement.krippendorff import krippendorff_alpha
+    from talentassess.agreement.ratings import Ratings
+    from talentassess.agreement.reading import read_ratings
+    from talentassess.agreement.within_group import within_group_agreement
     from talentassess.assembly import (
         ForcedChoiceDesign,
         ForcedChoiceForm,
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
-    from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
+    from talentassess.calibration import BetaPrior, Composed, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
     from talentassess.calibration.density_choice import DensityComparison, compare_densities
     from talentassess.calibration.exploratory import DimensionExploration, explore_dimensions
@@ -78,6 +87,15 @@ if TYPE_CHECKING:
     from talentassess.workflow.study import NormGroup, Study, run_study
 
 _HOME = {
+    "talentassess.agreement.content": ("content_validity",),
+    "talentassess.agreement.facet_records": ("RaterSeverity",),
+    "talentassess.agreement.facets": ("rater_severity",),
+    "talentassess.agreement.gtheory": ("generalizability",),
+    "talentassess.agreement.icc": ("intraclass_correlation",),
+    "talentassess.agreement.krippendorff": ("krippendorff_alpha",),
+    "talentassess.agreement.ratings": ("Ratings",),
+    "talentassess.agreement.reading": ("read_ratings",),
+    "talentassess.agreement.within_group": ("within_group_agreement",),
     "talentassess.assembly": (
         "ForcedChoiceDesign",
         "ForcedChoiceForm",
@@ -85,17 +103,43 @@ _HOME = {
         "load_forced_choice",
         "score_forced_choice",
     ),
-    "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
+    "talentassess.bank.answer_file": (
+        "AnswerFile",
+        "open_responses",
+    ),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.check": ("check_bank",),
     "talentassess.bank.keys": ("derive_keys",),
-    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
+    "talentassess.bank.load": (
+        "bank_names",
+        "load_bank",
+        "load_competencies",
+        "load_contexts",
+    ),
     "talentassess.bank.schema": ("ItemBank",),
-    "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
-    "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
+    "talentassess.bank.tables": (
+        "key_responses",
+        "read_answers",
+        "read_responses",
+    ),
+    "talentassess.calibration": (
+        "BetaPrior",
+        "Composed",
+        "Equal",
+        "Fixed",
+        "LogNormalPrior",
+        "NormalPrior",
+        "calibrate",
+    ),
     "talentassess.calibration.crosscheck": ("cross_check",),
-    "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
-    "talentassess.calibration.exploratory": ("DimensionExploration", "explore_dimensions"),
+    "talentassess.calibration.density_choice": (
+        "DensityComparison",
+        "compare_densities",
+    ),
+    "talentassess.calibration.exploratory": (
+        "DimensionExploration",
+        "explore_dimensions",
+    ),
     "talentassess.calibration.mhrm": ("RobbinsMonro",),
     "talentassess.calibration.stochastic": ("calibrate_loadings",),
     "talentassess.core.calibration": ("Calibration",),
@@ -103,8 +147,17 @@ _HOME = {
     "talentassess.core.ipsative": ("IpsativeScores",),
     "talentassess.core.responses": ("Responses",),
     "talentassess.core.scores": ("Scores",),
-    "talentassess.core.status": ("Finding", "Severity", "Status"),
-    "talentassess.ctt": ("ItemAnalysis", "OptionSettings", "analyze_items", "analyze_options"),
+    "talentassess.core.status": (
+        "Finding",
+        "Severity",
+        "Status",
+    ),
+    "talentassess.ctt": (
+        "ItemAnalysis",
+        "OptionSettings",
+        "analyze_items",
+        "analyze_options",
+    ),
     "talentassess.linking": (
         "DriftTable",
         "EquatingTable",
@@ -126,19 +179,43 @@ _HOME = {
         "probability_above",
     ),
     "talentassess.models": ("model_names",),
-    "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
+    "talentassess.norming": (
+        "NormCard",
+        "NormTable",
+        "fit_norms",
+        "load_norms",
+        "norm_card",
+        "save_norms",
+    ),
     "talentassess.render.doc": ("ReportDoc",),
-    "talentassess.scoring": ("score", "sum_score_table"),
+    "talentassess.scoring": (
+        "score",
+        "sum_score_table",
+    ),
     "talentassess.scoring.curves": ("characteristic_curves",),
-    "talentassess.scoring.plausible": ("PlausibleValues", "plausible_values"),
+    "talentassess.scoring.plausible": (
+        "PlausibleValues",
+        "plausible_values",
+    ),
     "talentassess.scoring.pooling": ("pool_estimates",),
     "talentassess.scoring.service": ("prepare_scorer",),
-    "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
-    "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
+    "talentassess.workflow.artefacts": (
+        "load_calibration",
+        "load_scores",
+        "save",
+    ),
+    "talentassess.workflow.pool": (
+        "PoolComparison",
+        "compare_pool",
+    ),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.report_forced_choice": ("questionnaire",),
     "talentassess.workflow.simulate": ("simulate",),
-    "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
+    "talentassess.workflow.study": (
+        "NormGroup",
+        "Study",
+        "run_study",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -146,6 +223,7 @@ __all__ = [
     "AnswerFile",
     "BetaPrior",
     "Calibration",
+    "Composed",
     "DensityComparison",
     "DimensionExploration",
     "DriftTable",
@@ -170,6 +248,8 @@ __all__ = [
     "OptionSettings",
     "PlausibleValues",
     "PoolComparison",
+    "RaterSeverity",
+    "Ratings",
     "RawAnswers",
     "ReportDoc",
     "Responses",
@@ -192,6 +272,7 @@ __all__ = [
     "check_bank",
     "compare_densities",
     "compare_pool",
+    "content_validity",
     "cross_check",
     "derive_keys",
     "equate_observed_scores",
@@ -199,7 +280,10 @@ __all__ = [
     "explore_dimensions",
     "find_occupations",
     "fit_norms",
+    "generalizability",
+    "intraclass_correlation",
     "key_responses",
+    "krippendorff_alpha",
     "link_scales",
     "load_bank",
     "load_calibration",
@@ -219,7 +303,9 @@ __all__ = [
     "prepare_scorer",
     "probability_above",
     "questionnaire",
+    "rater_severity",
     "read_answers",
+    "read_ratings",
     "read_responses",
     "report",
     "run_study",
@@ -229,6 +315,7 @@ __all__ = [
     "score_forced_choice",
     "simulate",
     "sum_score_table",
+    "within_group_agreement",
 ]
 
 

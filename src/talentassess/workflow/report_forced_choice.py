@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from talentassess.assembly import ForcedChoiceBlock, ForcedChoiceForm
-from talentassess.core.provenance import Provenance
 from talentassess.core.tabular import Columns
 from talentassess.render.blocks import Callout, FindingBlock, Paragraph, TableBlock
-from talentassess.render.doc import ReportDoc, Section, compose_report
+from talentassess.render.doc import ReportDoc, Section
 from talentassess.workflow.report_parts import plain_name, rename
 
 PER_TABLE = 8  # blocks on one table: about a page, so that a block is seldom cut in two
@@ -81,9 +80,11 @@ def forced_choice_report(form: ForcedChoiceForm, title: str) -> ReportDoc:
         FindingBlock(form.findings),
     )
     scales = {**tables["scales"], "scale": [plain_name(str(s)) for s in tables["scales"]["scale"]]}
-    return compose_report(
-        title,
-        [
+    asked = ", ".join(f"{name} = {value}" for name, value in form.provenance.options.items())
+    return ReportDoc(
+        title=title,
+        simulated=False,
+        sections=(
             Section("Design", "design", design),
             Section(
                 "Balance",
@@ -100,8 +101,8 @@ def forced_choice_report(form: ForcedChoiceForm, title: str) -> ReportDoc:
                 ),
             ),
             Section("Blocks", "blocks", (TableBlock("Statements", _statements(form), anchor="block-table"),)),
-        ],
-        sources=[Provenance(f"bank {form.bank}", form.bank_hash, options=form.provenance.options)],
+        ),
+        provenance=(f"Bank {form.bank}, content {form.bank_hash}; no answers; {asked}; {form.provenance.created}",),
     )
 
 

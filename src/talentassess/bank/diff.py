@@ -14,14 +14,15 @@ from talentassess.core.status import Finding, Severity, finding_columns, gravest
 from talentassess.core.tabular import Columns, Tabular
 
 ChangeKind = Literal["added", "removed", "wording", "key", "status", "version", "scale", "notes", "other"]
-_KINDS: Mapping[str, ChangeKind] = {
-    **dict.fromkeys(("text", "scenario", "probes", "options"), "wording"),  # type: ignore[dict-item]
-    **dict.fromkeys(("effectiveness", "in_context", "reverse", "key_source", "format", "responses"), "key"),  # type: ignore[dict-item]
-    **dict.fromkeys(("indicator", "rationale", "desirability", "themes"), "notes"),  # type: ignore[dict-item]
-    "status": "status",
-    "version": "version",
-    "scale": "scale",
+_FIELDS: Mapping[ChangeKind, tuple[str, ...]] = {
+    "wording": ("text", "scenario", "probes", "options"),
+    "key": ("effectiveness", "in_context", "reverse", "key_source", "format", "responses"),
+    "notes": ("indicator", "rationale", "desirability", "themes"),
+    "status": ("status",),
+    "version": ("version",),
+    "scale": ("scale",),
 }
+_KINDS: Mapping[str, ChangeKind] = {field: kind for kind, fields in _FIELDS.items() for field in fields}
 IN_USE = ("piloted", "operational")  # answers have been collected with these: they must not vanish
 
 

@@ -385,9 +385,7 @@ def history_reviews(items: Sequence[LifecycleItem], history: History, *, complet
             yield from _against_ledger(item, last[item.id])
     for item_id in sorted(set(last) - {item.id for item in items}) if complete else ():
         if last[item_id].status != "retired":
-            found = (
-                f"is {last[item_id].status} in the ledger (version {last[item_id].version}) and no longer in the bank"
-            )
+            found = f"is {last[item_id].status} (version {last[item_id].version}) in the ledger, but not in the bank"
             report = note if last[item_id].status == "draft" else problem
             yield report("gone_from_bank", item_id, found, "Keep the item with the status retired.")
 

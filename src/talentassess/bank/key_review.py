@@ -43,7 +43,7 @@ def _reversed_share(bank: ItemBank) -> Iterator[Finding | Statistic]:
 
 
 def _desirability(bank: ItemBank) -> Iterator[Finding | Statistic]:
-    """Ask whether agreeing with plain statements looks good and with reverse-keyed ones bad: then the key is visible."""
+    """Ask whether agreeing looks good with plain and bad with reverse-keyed statements: then the key is visible."""
     rated = [item for item in bank.self_report if item.desirability is not None]
     if not rated:
         return
@@ -56,9 +56,7 @@ def _desirability(bank: ItemBank) -> Iterator[Finding | Statistic]:
     yield Statistic("desirability of the statements: SD", bank.id, float(values.std()), "at least about 0.7")
     if values.std() > 0 and direction.std() > 0:
         r = float(np.corrcoef(values, direction)[0, 1])
-        yield Statistic(
-            "desirability: correlation with the keyed direction", bank.id, r, "the lower, the better hidden"
-        )
+        yield Statistic("desirability: correlation with the keyed direction", bank.id, r, "the lower the better")
     for scale in bank.scale_ids:
         plain = [i.desirability for i in rated if i.scale == scale and not i.reverse and i.desirability is not None]
         turned = [i.desirability for i in rated if i.scale == scale and i.reverse and i.desirability is not None]

@@ -155,8 +155,8 @@ def trace_claims(claims: TraceabilityFile, known: Known) -> Traceability:
     Parameters
     ----------
     claims : from ``load_claims``.
-    known : kind -> id -> wording of everything there is (``known_content``, joined with what an interview bank holds). A
-        kind that is left out has nothing.
+    known : kind -> id -> wording of everything there is (``known_content``, joined with what an interview bank holds);
+        a kind that is left out has nothing.
     """
     covers = tuple(row for claim in claims.claims for row in _resolve(claim, known))
     return Traceability(sources=claims.sources, covers=covers, findings=tuple(_findings(covers, known)))
@@ -216,8 +216,6 @@ def _findings(covers: Sequence[Cover], known: Known) -> Iterator[Finding]:
     for row in covers:
         if row.reference and not row.found:
             kind, _, label = row.reference.partition(":")
-            allowed = (
-                f"kinds are {', '.join(KINDS)}" if kind not in KINDS else choices(label, list(known.get(kind, {})))
-            )
+            allowed = choices(label, list(known.get(kind, {}))) if kind in KINDS else choices(kind, KINDS)
             found = f"the reference '{row.reference}' leads nowhere; {allowed}"
             yield problem("dangling_reference", row.claim, found, "Correct the id, or write what it should name.")

@@ -60,9 +60,10 @@ def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:
     grades = {where: reading_grade(text) for where, text in texts.items() if text}
     if not grades:
         return
-    summary = {"lowest": min, "median": median, "highest": max}
-    for name, of in summary.items():
-        yield Statistic(f"reading grade: {name} of {len(grades)}", bank.id, of(grades.values()), f"at most {GRADE:g}")
+    ranked = sorted(grades.values())
+    summary = {"lowest": ranked[0], "median": median(ranked), "highest": ranked[-1]}
+    for name, grade in summary.items():
+        yield Statistic(f"reading grade: {name} of {len(grades)}", bank.id, grade, f"at most {GRADE:g}")
     for where, grade in grades.items():
         if grade > GRADE:
             yield Statistic("reading grade (Flesch-Kincaid)", where, grade, f"at most {GRADE:g}")

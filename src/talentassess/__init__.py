@@ -17,11 +17,15 @@ from talentassess.core.version import VERSION as __version__  # noqa: N811
 if TYPE_CHECKING:
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
-    from talentassess.bank.check import check_bank
+    from talentassess.bank.blind_rules import BlindRules, apply_blind_rules, draw_blind_read
+    from talentassess.bank.check import BankCheck, check_bank
+    from talentassess.bank.diff import BankDiff, compare_banks
+    from talentassess.bank.history import History, advance_items, load_history, record_history
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
+    from talentassess.bank.traceability import Traceability, load_claims, trace_claims
     from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
     from talentassess.calibration.density_choice import DensityComparison, compare_densities
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from talentassess.scoring.pooling import pool_estimates
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
+    from talentassess.workflow.content_review import review_bank
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
     from talentassess.workflow.simulate import simulate
@@ -71,11 +76,15 @@ if TYPE_CHECKING:
 _HOME = {
     "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
-    "talentassess.bank.check": ("check_bank",),
+    "talentassess.bank.blind_rules": ("BlindRules", "apply_blind_rules", "draw_blind_read"),
+    "talentassess.bank.check": ("BankCheck", "check_bank"),
+    "talentassess.bank.diff": ("BankDiff", "compare_banks"),
+    "talentassess.bank.history": ("History", "advance_items", "load_history", "record_history"),
     "talentassess.bank.keys": ("derive_keys",),
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
+    "talentassess.bank.traceability": ("Traceability", "load_claims", "trace_claims"),
     "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
     "talentassess.calibration.crosscheck": ("cross_check",),
     "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
@@ -117,6 +126,7 @@ _HOME = {
     "talentassess.scoring.pooling": ("pool_estimates",),
     "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
+    "talentassess.workflow.content_review": ("review_bank",),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.simulate": ("simulate",),
@@ -126,7 +136,10 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AnswerFile",
+    "BankCheck",
+    "BankDiff",
     "BetaPrior",
+    "BlindRules",
     "Calibration",
     "DensityComparison",
     "DimensionExploration",
@@ -135,6 +148,7 @@ __all__ = [
     "EquatingTable",
     "Finding",
     "Fixed",
+    "History",
     "ItemAnalysis",
     "ItemBank",
     "JobProfile",
@@ -159,19 +173,24 @@ __all__ = [
     "Status",
     "Study",
     "TalentAssessError",
+    "Traceability",
     "__version__",
+    "advance_items",
     "analyze_items",
     "analyze_options",
+    "apply_blind_rules",
     "bank_names",
     "calibrate",
     "calibrate_loadings",
     "chain_links",
     "characteristic_curves",
     "check_bank",
+    "compare_banks",
     "compare_densities",
     "compare_pool",
     "cross_check",
     "derive_keys",
+    "draw_blind_read",
     "equate_observed_scores",
     "equate_true_scores",
     "explore_dimensions",
@@ -181,7 +200,9 @@ __all__ = [
     "link_scales",
     "load_bank",
     "load_calibration",
+    "load_claims",
     "load_competencies",
+    "load_history",
     "load_norms",
     "load_profile",
     "load_scores",
@@ -196,13 +217,16 @@ __all__ = [
     "probability_above",
     "read_answers",
     "read_responses",
+    "record_history",
     "report",
+    "review_bank",
     "run_study",
     "save",
     "save_norms",
     "score",
     "simulate",
     "sum_score_table",
+    "trace_claims",
 ]
 
 

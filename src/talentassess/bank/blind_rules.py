@@ -35,16 +35,27 @@ def _count(groups: Sequence[WordGroup], text: str) -> int:
     return sum(count_watched(text, group) for group in groups)
 
 
+def positive_words(text: str) -> int:
+    """Count the words of courtesy, warmth, concern and assurance in a text.
+
+    Examples
+    --------
+    >>> positive_words("Thank the customer warmly and explain the rule.")
+    2
+    """
+    return _count(POSITIVE_TONE, text)
+
+
 def _tone(text: str) -> int:
-    return _count(POSITIVE_TONE, text) - _count(NEGATIVE_TONE, text)
+    return positive_words(text) - _count(NEGATIVE_TONE, text)
 
 
 _WORDING: Mapping[str, Callable[[str], int]] = {
     "the longest": len,
     "the shortest": lambda text: -len(text),
     "the most words": lambda text: len(words(text)),
-    "the most positive words": lambda text: _count(POSITIVE_TONE, text),
-    "the fewest positive words": lambda text: -_count(POSITIVE_TONE, text),
+    "the most positive words": positive_words,
+    "the fewest positive words": lambda text: -positive_words(text),
     "the kindest tone": _tone,
     "the most hedged": lambda text: _count((HEDGES,), text),
 }

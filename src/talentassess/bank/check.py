@@ -37,7 +37,8 @@ class BankCheck(Tabular):
     blind : what blind rules (pick the longest, the nicest, the last) earn on all situational items.
     blind_read : items drawn at random, their options shuffled, for a reader without a key.
     blind_read_rules : what the same rules earn on those.
-    traceability : which claims of the sources the content covers; None if it was not asked.
+    history : the ledger of the bank; None if it was not given.
+    traceability : which claims of the sources the content covers; None if it was not given.
     """
 
     bank: ItemBank
@@ -47,6 +48,7 @@ class BankCheck(Tabular):
     blind: BlindRules
     blind_read: tuple[SituationalItem, ...]
     blind_read_rules: BlindRules
+    history: History | None = None
     traceability: Traceability | None = None
 
     def __repr__(self) -> str:
@@ -129,5 +131,6 @@ def check_bank(
         blind=blind,
         blind_read=drawn,
         blind_read_rules=apply_blind_rules(drawn, english=english),
+        history=history,
         traceability=traceability,
     )

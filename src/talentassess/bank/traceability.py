@@ -18,12 +18,12 @@ from pydantic import Field, ValidationError, model_validator
 from talentassess.bank.competency import Competency, CompetencyModel
 from talentassess.bank.problems import plain_problems
 from talentassess.bank.records import Context, Identifier, Record, Text, choices, repeats
-from talentassess.bank.review import problem, wording_of
+from talentassess.bank.review import note, problem, wording_of
 from talentassess.bank.schema import CustomerNeed, ItemBank
 from talentassess.bank.yaml_file import read_yaml
 from talentassess.content import content_dir
 from talentassess.core.errors import ContentError
-from talentassess.core.status import Finding, finding_columns
+from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 
 KINDS = (
@@ -82,7 +82,7 @@ class Cover:
     ----------
     source, claim, text : id of the source, id of the claim, and what it asks for.
     reference : as written, e.g. ``item:em_sj_05a``; empty if nothing covers the claim.
-    found : True if the thing exists.
+    found : True if the thing exists; None if things of its kind were not given, so that it was not looked up.
     wording : what the thing says; empty if it does not exist.
     """
 
@@ -90,7 +90,7 @@ class Cover:
     claim: str
     text: str
     reference: str
-    found: bool
+    found: bool | None
     wording: str
 
 
@@ -110,19 +110,24 @@ class Traceability(Tabular):
     findings: tuple[Finding, ...]
 
     def __repr__(self) -> str:
+        return f"Traceability({self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """How many claims are covered, in words."""
         claims = {row.claim for row in self.covers}
-        covered = {row.claim for row in self.covers if row.found}
-        return f"Traceability({len(covered)} of {len(claims)} claims of {len(self.sources)} sources are covered)"
+        covered = {row.claim for row in self.covers if row.found is not False}
+        return f"{len(covered)} of {len(claims)} claims of {len(self.sources)} sources are covered"
 
     @property
     def ok(self) -> bool:
-        """True if every claim is covered and every reference resolves."""
-        return not self.findings
+        """True if every claim is covered and every reference that was looked up exists."""
+        return not any(finding.severity is Severity.PROBLEM for finding in self.findings)
 
     def tables(self) -> dict[str, Columns]:
         """Return ``traceability`` (claim x reference), ``sources`` (a row each, with counts) and its findings."""
         claims = Counter(source for source, _ in {(row.source, row.claim) for row in self.covers})
-        covered = Counter(source for source, _ in {(row.source, row.claim) for row in self.covers if row.found})
+        covered = Counter(source for source, _ in {(r.source, r.claim) for r in self.covers if r.found is not False})
         return {
             "traceability": {name: [getattr(row, name) for row in self.covers] for name in Cover.__slots__},
             "sources": {
@@ -156,7 +161,7 @@ def trace_claims(claims: TraceabilityFile, known: Known) -> Traceability:
     ----------
     claims : from ``load_claims``.
     known : kind -> id -> wording of everything there is (``known_content``, joined with what an interview bank holds);
-        a kind that is left out has nothing.
+        references of a kind that is left out are not looked up, and a note says so.
     """
     covers = tuple(row for claim in claims.claims for row in _resolve(claim, known))
     return Traceability(sources=claims.sources, covers=covers, findings=tuple(_findings(covers, known)))
@@ -202,20 +207,26 @@ def _resolve(claim: SourceClaim, known: Known) -> Iterator[Cover]:
     for reference in claim.covered_by:
         kind, _, label = reference.partition(":")
         wording = known.get(kind, {}).get(label)
-        yield Cover(claim.source, claim.id, claim.text, reference, wording is not None, wording or "")
+        found = None if kind in KINDS and kind not in known else wording is not None
+        yield Cover(claim.source, claim.id, claim.text, reference, found, wording or "")
     if not claim.covered_by:
         yield Cover(claim.source, claim.id, claim.text, "", False, "")
 
 
 def _findings(covers: Sequence[Cover], known: Known) -> Iterator[Finding]:
-    covered = {row.claim for row in covers if row.found}
+    covered = {row.claim for row in covers if row.found is not False}
     for claim, text in dict.fromkeys((row.claim, row.text) for row in covers):
         if claim not in covered:
             found = f"nothing covers this claim: {text}"
             yield problem("claim_not_covered", claim, found, "Write an item, indicator or question, and name it here.")
     for row in covers:
-        if row.reference and not row.found:
+        if row.reference and row.found is False:
             kind, _, label = row.reference.partition(":")
             allowed = choices(label, list(known.get(kind, {}))) if kind in KINDS else choices(kind, KINDS)
             found = f"the reference '{row.reference}' leads nowhere; {allowed}"
             yield problem("dangling_reference", row.claim, found, "Correct the id, or write what it should name.")
+    silent = Counter(row.reference.partition(":")[0] for row in covers if row.found is None)
+    if silent:
+        kinds = ", ".join(f"{n} of the kind {kind}" for kind, n in silent.items())
+        found = f"some references were not looked up, because nothing of their kind was given: {kinds}"
+        yield note("not_looked_up", "traceability.yaml", found, "Trace the claims together with the interview bank.")

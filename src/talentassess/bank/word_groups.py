@@ -36,7 +36,7 @@ def _group(name: str, reason: str, words: str = "", phrases: str = "") -> WordGr
 
 ABSOLUTES = _group(
     "absolute",
-    "nobody can honestly agree with a claim that allows no exception, so the answer measures how strictly one reads",
+    "hardly anybody can honestly agree with a claim that allows no exception, and an option that makes one looks poor",
     """absolutely all always completely constantly entirely every everybody everyone everything everywhere impossible
     never nobody none nothing nowhere perfectly totally utterly""",
 )

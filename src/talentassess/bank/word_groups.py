@@ -60,7 +60,9 @@ SENSITIVE = (
         """bride child childcare children dad daughter divorce family father fiance husband marriage married mother mum
         parent parents relatives son spouse wedding wife""",
     ),
-    _group("age", "it may touch age", "age aged elderly pensioner retirement teenager young younger"),
+    _group(
+        "age", "it may touch age, or let it be guessed", "age aged elderly pensioner retirement teenager young younger"
+    ),
     _group(
         "origin",
         "it may touch origin, citizenship or skin colour",

@@ -1,4 +1,8 @@
-"""Measures of wording for content review (English): readability, watched words, near-duplicates."""
+"""Measures of wording for content review (English): readability, watched words, near-duplicates.
+
+The syllable counter is our own: textstat from 0.7.8 on fetches a corpus when it runs, and its older versions need a
+package under the GPL. A test holds it against words counted by hand.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,7 @@ def syllables(word: str) -> int:
     letters = re.sub(r"[^a-z]", "", word.lower())
     count = len(_VOWELS.findall(letters))
     count -= any(pattern.search(letters) for pattern in _SILENT_ENDINGS)
-    count += bool(_OPEN_ING.search(letters))
+    count += bool(_OPEN_ING.search(letters)) + bool(_TWO_VOWELS.search(letters))
     return max(1, count)
 
 
@@ -55,8 +59,11 @@ _SILENT_ENDINGS = (
     re.compile(r"([^aeiouyl]|[aeiouy]l)e$"),  # made, while; but not table
     re.compile(r"([^aeiouytdl]|[aeiouy]l)ed$"),  # asked, called; but not waited, handled
     re.compile(r"([^aeiouyscxzghl]|[aeiouy]l)es$"),  # times; but not places, boxes, changes, wishes, tables
+    re.compile(r"([aeo]g|[aeiou]q)ues?$"),  # colleague, technique; but not argue
 )
 _OPEN_ING = re.compile(r"[aeiouy]ing$")  # being, trying
+# quiet, immediate, previous, usually; but not marriage, behaviour, persuade
+_TWO_VOWELS = re.compile(r"iet|[drv]i(a(?!ge)|o(?!ur))|(?<!per)[snt]ua")
 
 
 def reading_grade(text: str) -> float:

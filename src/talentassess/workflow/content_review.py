@@ -17,8 +17,9 @@ def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
 
     Parameters
     ----------
-    name_or_path : name of a shipped bank, or a folder. Its ledger is read from its folder, or from that of the bank it
-        takes its items from; the claims of the sources are traced for shipped banks.
+    name_or_path : name of a shipped bank, or a folder. The competency model is the ``competencies.yaml`` beside that
+        folder, else the shipped one; the ledger is that of the folder, or of the bank it takes its items from; the
+        claims of the sources are traced for shipped banks.
     seed : of the draw of the blind read.
 
     Raises
@@ -30,11 +31,11 @@ def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
     >>> review_bank("service_core").ok
     True
     """
-    bank = load_bank(name_or_path)
+    bank, beside = load_bank(name_or_path), bank_folder(name_or_path).parent / "competencies.yaml"
     shipped = str(name_or_path) in bank_names() and (content_dir("items") / "traceability.yaml").exists()
     return check_bank(
         bank,
-        load_competencies(),
+        load_competencies(beside if beside.exists() else None),
         history=load_history(ledger_folder(name_or_path, bank)),
         traceability=trace_content() if shipped else None,
         seed=seed,

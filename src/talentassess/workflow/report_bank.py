@@ -89,10 +89,7 @@ def _summary(check: BankCheck) -> tuple[Block, ...]:
         "findings": ", ".join(f"{n} {severity.value}(s)" for severity, n in counts.items()),
     }
     if check.traceability is not None:
-        tables = check.traceability.tables()["sources"]
-        rows["claims of the sources covered"] = (
-            f"{sum(map(int, tables['covered']))} of {sum(map(int, tables['claims']))}"
-        )
+        rows["claims of the sources"] = check.traceability.summary
     rational = any(item.key_source == "rational (authors)" for item in bank.situational)
     return (
         Paragraph(bank.description),

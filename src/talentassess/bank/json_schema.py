@@ -9,6 +9,7 @@ from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.records import Record
 from talentassess.bank.schema import SelfReportFile, SituationalFile
+from talentassess.bank.traceability import TraceabilityFile
 from talentassess.core.files import write_whole
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,13 +24,14 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt']
+    ['competencies', 'bank', 'self_report', 'sjt', 'traceability']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
         "bank": BankCard,
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
+        "traceability": TraceabilityFile,
     }
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in files.items()}
 

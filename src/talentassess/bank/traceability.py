@@ -39,7 +39,6 @@ class ClaimSource(Record):
 
     id: Identifier = Field(description="Short name used by the claims.")
     title: Text = Field(description="Title as printed.")
-    file: Text | None = Field(default=None, description="Name of the file it was read from, if it is kept.")
 
 
 class SourceClaim(Record):
@@ -47,7 +46,7 @@ class SourceClaim(Record):
 
     id: Identifier = Field(description="Unique in the file.")
     source: Identifier = Field(description="Id of its source.")
-    text: Text = Field(description="What the source asks for, in our words.")
+    claim: Text = Field(description="What the source asks for, in our words.")
     covered_by: tuple[Reference, ...] = Field(default=(), description="References such as competency:empathy.")
 
 
@@ -208,9 +207,9 @@ def _resolve(claim: SourceClaim, known: Known) -> Iterator[Cover]:
         kind, _, label = reference.partition(":")
         wording = known.get(kind, {}).get(label)
         found = None if kind in KINDS and kind not in known else wording is not None
-        yield Cover(claim.source, claim.id, claim.text, reference, found, wording or "")
+        yield Cover(claim.source, claim.id, claim.claim, reference, found, wording or "")
     if not claim.covered_by:
-        yield Cover(claim.source, claim.id, claim.text, "", False, "")
+        yield Cover(claim.source, claim.id, claim.claim, "", False, "")
 
 
 def _findings(covers: Sequence[Cover], known: Known) -> Iterator[Finding]:

@@ -72,6 +72,13 @@ def test_claims_without_cover_and_dangling_references_are_problems(tmp_path):
     assert not found.ok
 
 
+def test_a_claim_about_the_method_says_what_covers_it(tmp_path):
+    line = "  - {id: c1, source: s1, claim: Raters share a form., elsewhere: talentassess interview form}"
+    found = ta.trace_claims(claims(tmp_path, line), known())
+    assert found.ok
+    assert (found.covers[0].reference, found.covers[0].wording) == ("elsewhere", "talentassess interview form")
+
+
 def test_kinds_that_were_not_given_are_not_looked_up(tmp_path):
     one = claims(tmp_path, claim("c1", '"question:al_iq_01"'))
     alone = ta.trace_claims(one, known())

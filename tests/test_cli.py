@@ -151,7 +151,8 @@ NAMES = [" ".join(path) for path in COMMANDS]
 
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
-    assert set(NAMES) == {*design.split(), "bank check", "bank schemas"}
+    on_banks = ("check", "trace", "diff", "record", "advance", "schemas")
+    assert set(NAMES) == {*design.split(), *(f"bank {name}" for name in on_banks)}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=NAMES)
@@ -419,6 +420,7 @@ def test_items_lists_banks_and_the_items_of_one():
 def test_bank_check_passes_the_shipped_bank_and_prints_its_coverage():
     shown = run("bank", "check", "service_core")
     assert "Coverage: items per scale, method and context" in shown
+    assert "Blind rules: what the look of the options earns" in shown
     assert "0 problem(s)" in shown
 
 
@@ -439,7 +441,7 @@ def test_bank_check_ends_with_1_on_problems(tmp_path):
 
 def test_bank_schemas_writes_json_schemas(tmp_path):
     printed = run("bank", "schemas", "--out", tmp_path / "new/schemas").split()
-    assert len(printed) == 4
+    assert len(printed) == 5
     for path in printed:
         assert "$schema" in json.loads(Path(path).read_text(encoding="utf-8"))
 

@@ -1,8 +1,9 @@
 """Which claim of which source the content covers: ``items/traceability.yaml``, resolved and checked.
 
 A source (an article the content answers to) makes claims: a competency, a context, a question that should be there.
-Each claim names what covers it: ``competency:``, ``pillar:``, ``indicator:<competency>.<positive|negative>.<context>``,
-``context:``, ``onet:``, ``item:``, ``question:``, ``theme:``, ``need:``, ``fault:`` or ``star:``, then an id.
+Each claim names what covers it, by kind and id: ``competency:``, ``pillar:``, ``context:``, ``onet:``, ``item:``,
+``question:``, ``theme:``, ``need:``, ``fault:``, ``star:`` or ``indicator:<competency>.<positive|negative>.<context>``.
+A claim about the method, which no content covers, says what does (``elsewhere``).
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class SourceClaim(Record):
     source: Identifier = Field(description="Id of its source.")
     claim: Text = Field(description="What the source asks for, in our words.")
     covered_by: tuple[Reference, ...] = Field(default=(), description="References such as competency:empathy.")
+    elsewhere: Text | None = Field(
+        default=None, description="What covers it outside the content, e.g. a command; for claims about the method."
+    )
 
 
 class TraceabilityFile(Record):
@@ -80,7 +84,8 @@ class Cover:
     Attributes
     ----------
     source, claim, text : id of the source, id of the claim, and what it asks for.
-    reference : as written, e.g. ``item:em_sj_05a``; empty if nothing covers the claim.
+    reference : as written, e.g. ``item:em_sj_05a``; ``elsewhere`` if it is no matter of content; empty if nothing
+        covers the claim.
     found : True if the thing exists; None if things of its kind were not given, so that it was not looked up.
     wording : what the thing says; empty if it does not exist.
     """
@@ -208,7 +213,9 @@ def _resolve(claim: SourceClaim, known: Known) -> Iterator[Cover]:
         wording = known.get(kind, {}).get(label)
         found = None if kind in KINDS and kind not in known else wording is not None
         yield Cover(claim.source, claim.id, claim.claim, reference, found, wording or "")
-    if not claim.covered_by:
+    if claim.elsewhere is not None:
+        yield Cover(claim.source, claim.id, claim.claim, "elsewhere", True, claim.elsewhere)
+    elif not claim.covered_by:
         yield Cover(claim.source, claim.id, claim.claim, "", False, "")
 
 
@@ -217,7 +224,7 @@ def _findings(covers: Sequence[Cover], known: Known) -> Iterator[Finding]:
     for claim, text in dict.fromkeys((row.claim, row.text) for row in covers):
         if claim not in covered:
             found = f"nothing covers this claim: {text}"
-            yield problem("claim_not_covered", claim, found, "Write an item, indicator or question, and name it here.")
+            yield problem("claim_not_covered", claim, found, "Name what covers it, or write it first.")
     for row in covers:
         if row.reference and row.found is False:
             kind, _, label = row.reference.partition(":")

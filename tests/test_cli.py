@@ -18,6 +18,7 @@ import typer
 from typer.testing import CliRunner
 
 import talentassess as ta
+from talentassess.bank.json_schema import json_schemas
 from talentassess.calibration import calibrate
 from talentassess.cli import INTERRUPTED, main
 from talentassess.cli.app import app
@@ -29,6 +30,7 @@ from talentassess.scoring import score
 ROOT = Path(__file__).resolve().parents[1]
 RETAIL = ROOT / "analysis" / "data" / "siop2021_retail"
 ROLE = "43-4051.00"
+CUT = (ROLE, "--scored-only")
 N_PILOT, N_PEOPLE, N_REAL = 250, 25, 300
 PLAIN = {"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}  # help as text, whatever the terminal of the run
 OPTIONS = ("--person", "id", "--categories", "1,2,3,4,5")
@@ -102,8 +104,8 @@ def chain(tmp_path_factory) -> Chain:
         "candidates": run("score", calibration, answers[1], *reading, "--out", candidates),
         "csv": run("score", calibration, answers[1], *reading, "--out", place / "candidates.csv"),
         "norms": run("norms", scores, *card, "--out", place / "deep/norms"),
-        "match": run("match", candidates, ROLE, "--norms", place / "deep/norms"),
-        "pool": run("pool", candidates, ROLE, "--norms", place / "deep/norms", "--out", place / "reports/pool.html"),
+        "match": run("match", candidates, *CUT, "--norms", place / "deep/norms"),
+        "pool": run("pool", candidates, *CUT, "--norms", place / "deep/norms", "--out", place / "reports/pool.html"),
         "report": run("report", calibration, "--out", place / "calibration.xlsx"),
     }
     return Chain(place, *answers, reading, said)
@@ -195,9 +197,9 @@ WITH_JSON = {
         *("norms", "{place}/scores.json", "--population", "nobody", "--sample", "SIMULATED"),
         *("--from", "2025", "--to", "2026", "--out", "{place}/again"),
     ),
-    "match": ("match", "{place}/new/candidates.json", ROLE, "--norms", "{place}/deep/norms"),
+    "match": ("match", "{place}/new/candidates.json", *CUT, "--norms", "{place}/deep/norms"),
     "pool": (
-        *("pool", "{place}/new/candidates.json", ROLE, "--norms", "{place}/deep/norms"),
+        *("pool", "{place}/new/candidates.json", *CUT, "--norms", "{place}/deep/norms"),
         *("--out", "{place}/again/pool.json"),
     ),
 }
@@ -259,8 +261,8 @@ def test_the_chain_gives_the_numbers_of_the_library(chain):
     assert saved.person_ids == people.person_ids
     norms = ta.load_norms(chain / "deep/norms")
     assert norms.card.n == N_PILOT
-    matches = ta.match(scores, ta.load_profile(ROLE), norms=norms)
-    printed = json.loads(run("match", chain / "new/candidates.json", ROLE, "--norms", chain / "deep/norms", "--json"))
+    matches = ta.match(scores, ta.load_profile(ROLE).restricted_to(scores.dimensions), norms=norms)
+    printed = json.loads(run("match", chain / "new/candidates.json", *CUT, "--norms", chain / "deep/norms", "--json"))
     by_person = {row["person"]: row for row in printed["candidates"]}
     for i, person in enumerate(matches.person_ids):
         assert by_person[person]["rank"] == matches.composite.rank[i]
@@ -441,7 +443,7 @@ def test_bank_check_ends_with_1_on_problems(tmp_path):
 
 def test_bank_schemas_writes_json_schemas(tmp_path):
     printed = run("bank", "schemas", "--out", tmp_path / "new/schemas").split()
-    assert len(printed) == 5
+    assert len(printed) == len(json_schemas())
     for path in printed:
         assert "$schema" in json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -539,14 +541,14 @@ def test_unknown_role_is_sent_to_the_search_by_its_command(refused):
 
 
 def test_missing_norms_folder(refused, chain):
-    message = refused("match", chain / "new/candidates.json", ROLE, "--norms", chain / "no_norms")
+    message = refused("match", chain / "new/candidates.json", *CUT, "--norms", chain / "no_norms")
     assert "There are no norms" in message
     assert "no such file or folder" in message
 
 
 def test_norms_without_card(refused, chain, tmp_path):
     (tmp_path / "table.csv").write_text("scale,score,frequency\n")
-    message = refused("pool", chain / "new/candidates.json", ROLE, "--norms", tmp_path, "--out", tmp_path / "p.html")
+    message = refused("pool", chain / "new/candidates.json", *CUT, "--norms", tmp_path, "--out", tmp_path / "p.html")
     assert "has no card.json, so it does not load" in message
 
 
@@ -588,7 +590,7 @@ def test_edited_scores(refused, chain):
         (("calibrate", "{pilot}", "{reading}", "--out", "{place}/x.json", "--report", "{place}/x.docx"), ".docx"),
         (("score", "{place}/calibration.json", "{people}", "{reading}", "--out", "{place}/x.xlsx"), ".xlsx"),
         (
-            ("pool", "{place}/new/candidates.json", ROLE, "--norms", "{place}/deep/norms", "--out", "{place}/x.txt"),
+            ("pool", "{place}/new/candidates.json", *CUT, "--norms", "{place}/deep/norms", "--out", "{place}/x.txt"),
             ".txt",
         ),
         (("report", "{place}/calibration.json", "--out", "{place}/x"), ""),
@@ -609,7 +611,7 @@ def test_a_file_that_is_read_is_never_overwritten(refused, chain):
     assert "would be lost" in refused(*score, chain / "deep/../calibration.json")
     assert "would be lost" in refused("report", chain / "calibration.json", "--out", chain / "calibration.json")
     card = chain / "deep/norms/card.json"
-    pool = ("pool", chain / "new/candidates.json", ROLE, "--norms", chain / "deep/norms", "--out", card)
+    pool = ("pool", chain / "new/candidates.json", *CUT, "--norms", chain / "deep/norms", "--out", card)
     assert "would be lost" in refused(*pool)
     assert "would be lost" in refused("report", chain / "deep/norms", "--out", card)
     both = ("--out", chain / "twice.json", "--report", chain / "twice.json")
@@ -681,7 +683,7 @@ def test_empty_population(refused, chain, tmp_path):
 
 
 def test_impossible_confidence(refused, chain):
-    message = refused("match", chain / "new/candidates.json", ROLE, "--norms", chain / "deep/norms", "--confidence", 3)
+    message = refused("match", chain / "new/candidates.json", *CUT, "--norms", chain / "deep/norms", "--confidence", 3)
     assert "must lie between 0.5 and 1" in message
 
 

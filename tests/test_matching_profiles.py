@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from matching_cases import CSR, LINKS, profile
+from matching_cases import CSR, LINKS, LinearNorms, make_scores, profile
 from talentassess.core.errors import ProfileError
-from talentassess.matching import StandardPolicy, competency_importance, load_occupations, load_profile
+from talentassess.matching import StandardPolicy, competency_importance, load_occupations, load_profile, match
 
 MIXED = {"listening": [("2.A.1.b", 3.0), ("2.B.1.a", 1.0)], "ownership": [("1.C.5.a", 1.0), ("1.C.1.c", 1.0)]}
 
@@ -172,3 +172,41 @@ def test_unknown_competency_is_refused():
         profile().with_standard("listning", theta=0, se=0, source="study")
     with pytest.raises(ProfileError, match="Name at least one competency, and each one once"):
         profile().restricted_to(["listening", "listening"])
+
+
+def test_what_is_left_out_of_a_profile_is_remembered_and_named():
+    whole = load_profile(CSR, links=MIXED)
+    required = [r.competency for r in whole.requirements if r.standard is not None]
+    cut = whole.restricted_to(required[:1])
+    assert cut.left_out == tuple(required[1:])
+    assert cut.restricted_to(required[:1]).left_out == cut.left_out
+
+
+def test_emphasis_moves_the_weights_and_nothing_else():
+    whole = load_profile(CSR, links=MIXED)
+    shifted = whole.with_emphasis({"listening": 2.0, "elsewhere": 3.0}, context="shop (rational)")
+    plain, moved = ({r.competency: r for r in p.requirements} for p in (whole, shifted))
+    a, b = whole.requirements[0].importance, whole.requirements[1].importance
+    assert moved["listening"].weight == pytest.approx(2 * a / (2 * a + b))
+    assert sum(r.weight for r in shifted.requirements) == pytest.approx(1)
+    assert [(r.importance, r.standard) for r in plain.values()] == [(r.importance, r.standard) for r in moved.values()]
+    assert shifted.context == "shop (rational)"
+
+
+def test_emphasis_reaches_the_composite_and_its_error():
+    whole = load_profile(CSR, links=MIXED, policy=StandardPolicy(upper_share=0, importance=101))
+    scores = make_scores(np.array([[0.5, 0.1], [-0.2, 0.9]]), 0.1 * np.eye(2), ("listening", "ownership"))
+    norms = LinearNorms(("listening", "ownership"))
+    shop = whole.with_emphasis({"listening": 3.0}, context="shop")
+    plain, shifted = (match(scores, p, norms=norms) for p in (whole, shop))
+    importance = np.array([r.importance for r in whole.requirements]) * [3.0, 1.0]
+    assert shifted.composite.weight == pytest.approx(importance / importance.sum())
+    assert plain.composite.weight[0] < shifted.composite.weight[0]
+    gradient = (np.eye(2) - shifted.composite.weight[:, None]) / importance.sum()
+    cov = whole.importance_cov * np.outer([3, 1], [3, 1])
+    assert shifted.composite.weight_cov == pytest.approx(gradient @ cov @ gradient.T)
+
+
+def test_a_factor_that_is_not_positive_is_refused():
+    with pytest.raises(ProfileError, match="listening: 0"):
+        load_profile(CSR, links=MIXED).with_emphasis({"listening": 0.0}, context="shop")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
+from talentassess.bank.contexts import RoleContexts
 from talentassess.bank.records import Record
 from talentassess.bank.schema import SelfReportFile, SituationalFile
 from talentassess.bank.traceability import TraceabilityFile
@@ -24,13 +25,14 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt', 'traceability']
+    ['competencies', 'bank', 'self_report', 'sjt', 'contexts', 'traceability']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
         "bank": BankCard,
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
+        "contexts": RoleContexts,
         "traceability": TraceabilityFile,
     }
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in files.items()}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
+from talentassess.bank.contexts import RoleContexts
 from talentassess.bank.problems import plain_problems
 from talentassess.bank.records import Record, choices
 from talentassess.bank.schema import (
@@ -97,6 +98,23 @@ def load_competencies(path: str | Path | None = None) -> CompetencyModel:
     part = _read(file, file.name, CompetencyModel)
     if part.record is None:
         raise ContentError("The competency model cannot be used; mend its file and load it again.", part.problems)
+    return part.record
+
+
+def load_contexts(path: str | Path | None = None) -> RoleContexts:
+    """Read and check the role contexts: the shipped ones, or another ``contexts.yaml``.
+
+    Raises ``ContentError`` as ``load_bank`` does.
+
+    Examples
+    --------
+    >>> load_contexts().context("call_centre").name
+    'Busy call centre'
+    """
+    file = content_dir("items") / "contexts.yaml" if path is None else Path(path)
+    part = _read(file, file.name, RoleContexts)
+    if part.record is None:
+        raise ContentError("The role contexts cannot be used; mend their file and load it again.", part.problems)
     return part.record
 
 

@@ -26,6 +26,7 @@ _ENTRY_NAMES = {
     "competencies": "competency",
     "pillars": "pillar",
     "onet": "O*NET link",
+    "contexts": "context",
 }
 
 

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from talentassess.cli.console import emit_json, emit_tables, say, show_findings, show_table
 from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
 
+if TYPE_CHECKING:
+    from talentassess.core.scores import Scores as Scored
+    from talentassess.matching import JobProfile
+
 Scores = Annotated[Path, typer.Argument(help="Scores saved by 'talentassess score' (.json).")]
 Role = Annotated[str, typer.Argument(help="O*NET-SOC code or exact title, e.g. 43-4051.00.")]
+Setting = Annotated[
+    str, typer.Option("--context", help="Role context: general, corner_store or call_centre; shifts the weights.")
+]
+ScoredOnly = Annotated[
+    bool,
+    typer.Option("--scored-only", help="Leave out, and name, what the role requires but these scores do not hold."),
+]
 Norms = Annotated[
     str, typer.Option("--norms", help="Norms: a shipped name or the folder written by 'talentassess norms'.")
 ]
@@ -75,6 +86,7 @@ def profile(
     search: Annotated[
         bool, typer.Option("--search", help="List the occupations whose titles hold these words.")
     ] = False,
+    context: Setting = "general",
     as_json: Json = False,
 ) -> None:
     """Show what a role asks for in terms of the competencies, with importance, errors and required levels."""
@@ -90,7 +102,7 @@ def profile(
         else:
             say(f"No title holds '{role}'. Try another word for the job, or a part of a word.")
         return
-    loaded = load_profile(role)
+    loaded = load_profile(role, context=context)
     if as_json:
         emit_tables(loaded)
         return
@@ -105,15 +117,18 @@ def match(
     role: Role,
     norms: Norms,
     confidence: Confidence = 0.90,
+    context: Setting = "general",
+    scored_only: ScoredOnly = False,
     as_json: Json = False,
 ) -> None:
     """Match candidates with a role: P(true >= required), ranks with intervals, and who cannot be told apart."""
-    from talentassess.matching import load_profile
     from talentassess.matching import match as run
     from talentassess.norming import load_norms
     from talentassess.workflow.artefacts import load_scores
 
-    found = run(load_scores(scores), load_profile(role), norms=load_norms(norms), confidence=confidence)
+    loaded = load_scores(scores)
+    profile = _profile_for(loaded, role, context, scored_only)
+    found = run(loaded, profile, norms=load_norms(norms), confidence=confidence)
     if as_json:
         emit_tables(found)
         return
@@ -141,20 +156,33 @@ def pool(
     norms: Norms,
     out: Annotated[Path, typer.Option("--out", help="Report: .html, .pdf, .xlsx or .json.")],
     confidence: Confidence = 0.90,
+    context: Setting = "general",
+    scored_only: ScoredOnly = False,
     as_json: Json = False,
 ) -> None:
     """Compare a pool of applicants with a role and write the report."""
-    from talentassess.matching import load_profile
     from talentassess.norming import load_norms
     from talentassess.workflow.artefacts import load_scores
     from talentassess.workflow.pool import compare_pool
     from talentassess.workflow.report import report
 
     check_out(out, REPORTS, scores, Path(norms) / "card.json")
-    compared = compare_pool(load_scores(scores), load_profile(role), load_norms(norms), confidence=confidence)
+    loaded = load_scores(scores)
+    profile = _profile_for(loaded, role, context, scored_only)
+    compared = compare_pool(loaded, profile, load_norms(norms), confidence=confidence)
     told = f"{compared!r}\nReport: {report(compared).save(out)}"
     if as_json:
         say(told)
         emit_tables(compared)
         return
     print(told)
+
+
+def _profile_for(scores: Scored, role: str, context: str, scored_only: bool) -> JobProfile:
+    """Load a role's profile, cut to the scored competencies if asked."""
+    from talentassess.matching import load_profile
+
+    profile = load_profile(role, context=context)
+    if not scored_only:
+        return profile
+    return profile.restricted_to([c for c in profile.competencies if c in scores.dimensions])

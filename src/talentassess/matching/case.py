@@ -43,6 +43,7 @@ class Case:
 
     theta, z, slope (N, C); cov, root, z_cov (N, C, C); level, level_se (S, C), NaN where nothing is required;
     shifts (S,) percentile points; required, importance_known (C,); sign (C,) +1 or -1.
+    importance (C,) and its covariance are those behind the weights: times the emphasis of the role context.
     """
 
     profile: JobProfile
@@ -80,6 +81,7 @@ def prepare(scores: Scores, profile: JobProfile, norms: NormQuantiles | None) ->
     shifts = _shifts(played, norms)
     levels = np.array([[_level(r, norms, shift) for r in played.requirements] for shift in shifts])
     known = np.array([r.importance is not None for r in played.requirements])
+    emphasis = np.array([r.emphasis for r in played.requirements])
     return Case(
         profile=played,
         theta=theta,
@@ -93,8 +95,8 @@ def prepare(scores: Scores, profile: JobProfile, norms: NormQuantiles | None) ->
         level_se=levels[:, :, 1],
         required=np.array([r.standard is not None for r in played.requirements]),
         sign=np.array([r.sign for r in played.requirements], dtype=np.float64),
-        importance=np.array([r.importance or 0.0 for r in played.requirements]),
-        importance_cov=np.nan_to_num(played.importance_cov),
+        importance=np.array([r.importance or 0.0 for r in played.requirements]) * emphasis,
+        importance_cov=np.nan_to_num(played.importance_cov) * np.outer(emphasis, emphasis),
         importance_known=known,
     )
 

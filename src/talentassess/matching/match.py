@@ -325,6 +325,14 @@ def _profile_findings(profile: JobProfile, case: Case) -> list[Finding]:
             "Score it, or cut the profile with restricted_to([...]).",
         ),
         (
+            bool(profile.left_out),
+            "not_assessed",
+            Severity.WARNING,
+            f"The role also requires {', '.join(profile.left_out)}, which was left out: meeting all required levels "
+            "here says nothing about it.",
+            "Assess it by another method before the decision.",
+        ),
+        (
             bool(unknown),
             "importance_not_known",
             Severity.WARNING,
@@ -393,6 +401,7 @@ def _provenance(
         options={
             "onet": profile.version,
             "policy": profile.policy.source,
+            "context": profile.context,
             "norms": f"{norms.provenance.source} {norms.provenance.data_hash}".strip() if norms else "none",
             "scores": scores.provenance.data_hash,
             "draws": str(drawing.draws),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -107,7 +107,9 @@ class Requirement:
     importance : 0 to 100, weighted mean of the linked elements; None is "not known" (no link, or not rated).
     importance_se : its standard error.
     z, percentile : importance standardised over all occupations, and its mid-point percentile among them.
-    weight : share in the composite; the weights of a profile add up to 1; None if importance is not known.
+    weight : share in the composite, in proportion to importance times emphasis; the weights of a profile add up to 1;
+        None if importance is not known.
+    emphasis : factor on the weight in this role context; 1 is the occupation at large.
     sign : +1 more is better, -1 too much can hurt (the required level is then a ceiling).
     standard : the required level, or None.
     elements : the linked elements.
@@ -122,6 +124,7 @@ class Requirement:
     sign: int
     standard: Standard | None
     elements: tuple[LinkedElement, ...]
+    emphasis: float = 1.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,6 +142,8 @@ class JobProfile(Tabular):
         correlated. NaN where not known.
     reference : (O, C) importance of the same competencies standardised over all occupations.
     role : row of this occupation in ``reference``.
+    context : the role context whose emphasis the weights carry, and in brackets whose judgement it is.
+    left_out : competencies with a required level that ``restricted_to`` took out: nothing is said about them.
     """
 
     code: str
@@ -151,6 +156,8 @@ class JobProfile(Tabular):
     importance_cov: FloatArray
     reference: FloatArray
     role: int
+    context: str = "general"
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         required = sum(r.standard is not None for r in self.requirements)
@@ -220,8 +227,38 @@ class JobProfile(Tabular):
         changed[position] = replace(changed[position], standard=standard, sign=sign)
         return replace(self, requirements=tuple(changed))
 
+    def with_emphasis(self, factors: Mapping[str, float], *, context: str) -> JobProfile:
+        """Return the profile with weights for the setting in which the role is practised.
+
+        Importance and required levels stay as they are: what O*NET found does not change, only what the composite
+        makes of it.
+
+        Parameters
+        ----------
+        factors : competency -> factor on its weight, above 0; competencies of other profiles are passed over.
+        context : what is printed: the setting, and whose judgement the factors are.
+
+        Raises
+        ------
+        ProfileError : a factor that is not a positive number.
+
+        Examples
+        --------
+        >>> links = {"listening": [("2.A.1.b", 1.0)], "selling": [("2.B.1.c", 1.0)]}
+        >>> shop = load_profile("41-2031.00", links=links).with_emphasis({"selling": 2.0}, context="shop (SMEs, n = 8)")
+        >>> [round(r.weight, 2) for r in shop.requirements]
+        [0.32, 0.68]
+        """
+        wrong = [f"{name}: {value}" for name, value in factors.items() if not (np.isfinite(value) and value > 0)]
+        if wrong:
+            raise ProfileError("A factor of emphasis must be a number above 0.", wrong)
+        fitted = [replace(r, emphasis=float(factors.get(r.competency, 1.0))) for r in self.requirements]
+        return replace(self, requirements=_weighted(fitted), context=context)
+
     def restricted_to(self, competencies: Sequence[str]) -> JobProfile:
         """Return the profile of some of its competencies, weights adding up to 1 again.
+
+        Competencies with a required level that are not among them are kept in ``left_out``, and ``match`` names them.
 
         Parameters
         ----------
@@ -235,7 +272,11 @@ class JobProfile(Tabular):
             requirements=_weighted([self.requirements[p] for p in positions]),
             importance_cov=self.importance_cov[np.ix_(positions, positions)],
             reference=self.reference[:, positions],
+            left_out=(*self.left_out, *self._required_outside(positions)),
         )
+
+    def _required_outside(self, positions: Sequence[int]) -> list[str]:
+        return [r.competency for p, r in enumerate(self.requirements) if p not in positions and r.standard is not None]
 
     def tables(self) -> dict[str, Columns]:
         """Return ``requirements`` (a row per competency), ``elements`` (a row per O*NET link), ``about``."""
@@ -243,10 +284,11 @@ class JobProfile(Tabular):
             "requirements": _requirement_columns(self.requirements),
             "elements": _element_columns(self.requirements),
             "about": {
-                "field": ["code", "title", "source", "rated", "policy", "attribution"],
+                "field": ["code", "title", "context", "source", "rated", "policy", "attribution"],
                 "value": [
                     self.code,
                     self.title,
+                    self.context,
                     f"O*NET {self.version}",
                     self.rated,
                     self.policy.source,
@@ -267,13 +309,20 @@ class JobProfile(Tabular):
 
 
 def load_profile(
-    role: str, *, links: Links | None = None, policy: StandardPolicy | None = None, version: str = "29.3"
+    role: str,
+    *,
+    context: str = "general",
+    links: Links | None = None,
+    policy: StandardPolicy | None = None,
+    version: str = "29.3",
 ) -> JobProfile:
     """Load what an occupation asks for, in terms of our competencies.
 
     Parameters
     ----------
     role : O*NET-SOC code (``43-4051.00``) or exact title.
+    context : ``corner_store`` or ``call_centre`` shift the weights by the shipped judgement of what counts there
+        (``items/contexts.yaml``); ``general`` leaves them as importance has them.
     links : competency -> (element id, weight) pairs; the shipped competency model if left out.
     policy : rule for required levels; ``StandardPolicy()`` if left out.
     version : O*NET release.
@@ -281,6 +330,7 @@ def load_profile(
     Raises
     ------
     ProfileError : unknown role (the message lists the nearest), or links that name unknown elements.
+    ContentError : unknown context.
 
     Examples
     --------
@@ -307,7 +357,16 @@ def load_profile(
         reference=table.z,
         role=position,
     )
-    return profile.with_policy(policy or StandardPolicy())
+    profile = profile.with_policy(policy or StandardPolicy())
+    return profile if context == "general" else _in_context(profile, context)
+
+
+def _in_context(profile: JobProfile, context: str) -> JobProfile:
+    from talentassess.bank.load import load_contexts  # YAML read by pydantic: only for those who name a context
+
+    contexts = load_contexts()
+    chosen = contexts.context(context)
+    return profile.with_emphasis(chosen.factors, context=f"{chosen.name.lower()} ({contexts.source})")
 
 
 def _shipped_links() -> Links:
@@ -365,10 +424,12 @@ def _linked(occupations: Occupations, loadings: FloatArray, position: int) -> tu
 
 
 def _weighted(requirements: Sequence[Requirement]) -> tuple[Requirement, ...]:
-    """Set the weights in proportion to importance (0-100), over the competencies whose importance is known."""
-    total = sum(r.importance for r in requirements if r.importance is not None)
+    """Set the weights in proportion to importance (0-100) times emphasis, where importance is known."""
+    parts = [None if r.importance is None else r.importance * r.emphasis for r in requirements]
+    total = sum(part for part in parts if part is not None)
     return tuple(
-        replace(r, weight=None if r.importance is None or total <= 0 else r.importance / total) for r in requirements
+        replace(r, weight=None if part is None or total <= 0 else part / total)
+        for r, part in zip(requirements, parts, strict=True)
     )
 
 
@@ -409,6 +470,7 @@ def _requirement_columns(requirements: Sequence[Requirement]) -> Columns:
         "importance_se": [r.importance_se for r in requirements],
         "z_over_occupations": [r.z for r in requirements],
         "percentile_over_occupations": [r.percentile for r in requirements],
+        "emphasis": [r.emphasis for r in requirements],
         "weight": [r.weight for r in requirements],
         "sign": [r.sign for r in requirements],
         "required_percentile": [s.percentile if s else None for s in standards],

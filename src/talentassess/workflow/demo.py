@@ -78,7 +78,8 @@ def service_pool(pilot: int, applicants: int, say: Callable[[str], None]) -> Poo
     norms = fit_norms(pilot_scores, card=card)
     people = simulate(bank, applicants, seed=21, name="SIMULATED applicants")
     say(f"Comparing the applicants with {ROLE}")
-    return compare_pool(score(calibration, people), load_profile(ROLE), norms, responses=people, bank=bank)
+    profile = load_profile(ROLE).restricted_to(bank.scale_ids)
+    return compare_pool(score(calibration, people), profile, norms, responses=people, bank=bank)
 
 
 def _credited(doc: ReportDoc) -> ReportDoc:

@@ -112,7 +112,8 @@ def compare_pool(
     >>> scores = ta.score(calibration, pilot)
     >>> card = ta.norm_card(scores, population="nobody", sample="SIMULATED pilot", collected=("2025", "2025"))
     >>> norms = ta.fit_norms(scores, card=card)
-    >>> pool = ta.compare_pool(ta.score(calibration, people), ta.load_profile("43-4051.00"), norms)
+    >>> role = ta.load_profile("43-4051.00").restricted_to(bank.scale_ids)
+    >>> pool = ta.compare_pool(ta.score(calibration, people), role, norms)
     >>> pool.matches.p_meets.shape
     (20, 5)
     """

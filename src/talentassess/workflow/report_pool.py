@@ -103,6 +103,7 @@ def _role(m: Matches) -> tuple[Block, ...]:
         "Importance (0-100)": [r.importance for r in rows],
         "SE": [r.importance_se for r in rows],
         "Percentile among occupations": [r.percentile for r in rows],
+        **({"Emphasis": [r.emphasis for r in rows]} if m.profile.context != "general" else {}),
         "Weight": [r.weight for r in rows],
         "Required level": [_level_words(r) for r in rows],
     }
@@ -120,9 +121,11 @@ def _role(m: Matches) -> tuple[Block, ...]:
         },
     )
     elements = {**elements, "Competency": [plain_name(str(c)) for c in elements["Competency"]]}
+    setting = f"Role context: {m.profile.context}; it multiplies the weights by the emphasis shown."
     patterns = {"Importance (0-100)": "0.0", "SE": "0.0", "Percentile among occupations": "0", "Weight": NUMBERS}
     return (
         Paragraph(caveat("onet_importance")),
+        *([Paragraph(setting)] if m.profile.context != "general" else []),
         TableBlock(
             "What the role asks",
             table,

@@ -9,7 +9,7 @@ from talentassess.core.arrays import CodeArray, FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import TalentAssessError
 from talentassess.core.likelihood import ItemBlock
-from talentassess.core.provenance import Provenance
+from talentassess.core.provenance import Provenance, hash_json
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 from talentassess.models import find_model
@@ -96,15 +96,15 @@ def _draw(block: ItemBlock, theta: FloatArray, rng: np.random.Generator) -> Code
 def drawn_calibration(bank: ItemBank) -> Calibration:
     """Return a made-up calibration of a bank: graded parameters drawn from their typical ranges, marked SIMULATED.
 
-    The draw depends on the bank's content alone, so that all simulated persons of a bank answer the same items.
+    What is drawn for an item depends on its id alone: all simulated persons answer the same items, in every bank that
+    holds them and whatever else of the bank is edited.
     """
-    rng = np.random.default_rng(int(bank.content_hash, 16))
     item_ids, dimensions = bank.item_ids, bank.scale_ids
     n_cat = np.array([bank.n_cat(item) for item in item_ids], dtype=np.int64)
     groups: dict[tuple[int, int], list[int]] = {}
     for j, item in enumerate(bank.items):
         groups.setdefault((dimensions.index(item.scale), int(n_cat[j])), []).append(j)
-    blocks = [_drawn_block(bank, d, k, items, rng) for (d, k), items in groups.items()]
+    blocks = [_drawn_block(bank, d, k, items) for (d, k), items in groups.items()]
     cov = np.full((len(dimensions),) * 2, CORRELATION) + (1 - CORRELATION) * np.eye(len(dimensions))
     return Calibration(
         item_ids=item_ids,
@@ -124,9 +124,10 @@ def drawn_calibration(bank: ItemBank) -> Calibration:
     )
 
 
-def _drawn_block(bank: ItemBank, dim: int, n_cat: int, items: list[int], rng: np.random.Generator) -> ItemBlock:
+def _drawn_block(bank: ItemBank, dim: int, n_cat: int, items: list[int]) -> ItemBlock:
     model, _ = find_model("graded")
-    par = np.array([[rng.uniform(*p.typical) for p in model.params(n_cat, 1)] for _ in items])
+    draws = [np.random.default_rng(int(hash_json(["drawn", bank.item_ids[j]]), 16)) for j in items]
+    par = np.array([[rng.uniform(*p.typical) for p in model.params(n_cat, 1)] for rng in draws])
     situational = [isinstance(bank.items[j], SituationalItem) for j in items]
     par[:, 0] *= np.where(situational, SITUATIONAL_SLOPE, 1.0)
     return ItemBlock(model, n_cat, np.array(items), par, (dim,), "graded")

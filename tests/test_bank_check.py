@@ -172,7 +172,7 @@ def test_a_longest_best_option_is_noticed():
     assert (
         "Picking the longest earns 100% of the way from chance to the key and hits the best option in 8 of" in message
     )
-    assert "8 items; chance gives 2.0 (p = 0.000)" in message
+    assert "8 items; chance gives 2.0 (p < 0.001)" in message
     even = check_bank(situational_bank([[20, 20, 20, 20]] * 8, ROTATED))
     assert not codes(even) & {"blind_rule", "best_position"}
 

@@ -205,15 +205,19 @@ def blind_reviews(bank: ItemBank, blind: BlindRules) -> Iterator[Finding | Stati
         if rule.pays:
             found = (
                 f"picking {rule.rule} earns {rule.share:.0%} of the way from chance to the key and hits the best "
-                f"option in {rule.hits:.3g} of {rule.items} items; chance gives {rule.expected:.1f} (p = {rule.p:.3f})"
+                f"option in {rule.hits:.3g} of {rule.items} items; chance gives {rule.expected:.1f} (p {_p(rule.p)})"
             )
             yield warning("blind_rule", bank.id, found, "Rewrite options until the look of an option tells nothing.")
     positions = [place for place in blind.places if place.order == "position"]
     for place in positions:
         if place.best > place.expected and place.p < ALPHA / len(positions):  # Bonferroni over the places
-            chance = f"chance gives {place.expected:.1f} (p = {place.p:.4f})"
+            chance = f"chance gives {place.expected:.1f} (p {_p(place.p)})"
             found = f"option {place.place} is the best in {place.best:.3g} of {place.items} items; {chance}"
             yield warning("best_position", bank.id, found, "Move the best options to other places.")
+
+
+def _p(value: float) -> str:
+    return f"= {value:.3f}" if value >= 0.0005 else "< 0.001"
 
 
 # -- orders and points --------------------------------------------------------------------------------------------

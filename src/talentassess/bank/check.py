@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from talentassess.bank.blind_rules import BlindRules, apply_blind_rules, blind_reviews, draw_blind_read
@@ -16,7 +17,7 @@ from talentassess.bank.coverage import (
 )
 from talentassess.bank.history import History, history_reviews
 from talentassess.bank.key_review import key_reviews
-from talentassess.bank.review import Statistic, reads_english
+from talentassess.bank.review import Statistic, reads_english, warning
 from talentassess.bank.schema import ItemBank, SituationalItem
 from talentassess.bank.traceability import Traceability
 from talentassess.bank.wording_review import wording_reviews
@@ -102,7 +103,8 @@ def check_bank(
     competencies : from ``load_competencies``; if given, the scales are also held against it.
     history : from ``load_history``; if given, items are held against their ledger.
     questions : number of interview questions by competency and context; if given, they are part of the coverage.
-    traceability : from ``trace_claims``; if given, its findings and tables are part of the result.
+    traceability : from ``trace_claims``; if given, its tables are part of the result, and open claims are a warning: they
+        concern the content as a whole, not this bank alone.
     seed : of the draw of the blind read.
 
     Examples
@@ -121,7 +123,7 @@ def check_bank(
         *blind_reviews(bank, blind),
         *wording_reviews(bank),
         *([] if history is None else history_reviews(bank.items, history, complete=bank.part_of is None)),
-        *([] if traceability is None else traceability.findings),
+        *([] if traceability is None else _open_claims(traceability)),
     ]
     return BankCheck(
         bank=bank,
@@ -134,3 +136,10 @@ def check_bank(
         history=history,
         traceability=traceability,
     )
+
+
+def _open_claims(traceability: Traceability) -> Iterator[Finding]:
+    if not traceability.ok:
+        claims = dict.fromkeys(f.where for f in traceability.findings if f.severity is Severity.PROBLEM)
+        found = f"{traceability.summary}; {len(claims)} are open or name what does not exist: {', '.join(claims)}"
+        yield warning("open_claims", "traceability.yaml", found, "See 'talentassess bank trace'.")

@@ -244,6 +244,7 @@ def _trace(trace: Traceability) -> tuple[Block, ...]:
         "Wording": [row.wording if row.found is not None else "(not looked up)" for row in covers],
     }
     return (
+        *([FindingBlock(grouped(trace.findings), "Open claims")] if trace.findings else []),
         TableBlock("Claims of the sources", rename(tables["sources"], sources), anchor="sources-table"),
         TableBlock("What covers each claim", table, anchor="trace-table"),
     )

@@ -103,8 +103,8 @@ def check_bank(
     competencies : from ``load_competencies``; if given, the scales are also held against it.
     history : from ``load_history``; if given, items are held against their ledger.
     questions : number of interview questions by competency and context; if given, they are part of the coverage.
-    traceability : from ``trace_claims``; if given, its tables are part of the result, and open claims are a warning: they
-        concern the content as a whole, not this bank alone.
+    traceability : from ``trace_claims``; if given, its tables are part of the result, and open claims are a warning:
+        they concern the content as a whole, not this bank alone.
     seed : of the draw of the blind read.
 
     Examples

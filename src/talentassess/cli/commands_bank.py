@@ -12,7 +12,9 @@ from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
 from talentassess.core.errors import ContentError
 
 if TYPE_CHECKING:
-    from talentassess.bank.history import HistoryEntry
+    from collections.abc import Sequence
+
+    from talentassess.bank.history import HistoryEntry, LifecycleItem
 
 Bank = Annotated[str, typer.Argument(help="Item bank: a shipped name or a folder.")]
 Author = Annotated[str, typer.Option("--author", help="Who makes the change.")]
@@ -107,12 +109,8 @@ def diff(
 def record(bank: Bank, author: Author, reason: Reason, date: Date = None, as_json: Json = False) -> None:
     """Record new and changed items in the bank's ledger (history.csv); what the life cycle forbids is refused."""
     from talentassess.bank.history import record_history
-    from talentassess.bank.load import load_bank
 
-    loaded = load_bank(bank)
-    if loaded.part_of is not None:
-        raise ContentError(f"The bank '{loaded.id}' takes its items from '{loaded.part_of}'; record them there.")
-    _show(record_history(loaded.items, bank, author=author, reason=reason, date=date), as_json)
+    _show(record_history(_own_items(bank), bank, author=author, reason=reason, date=date), as_json)
 
 
 def advance(
@@ -130,18 +128,29 @@ def advance(
 ) -> None:
     """Give items their next status: in the YAML files, where comments stay, and in the ledger."""
     from talentassess.bank.history import advance_items
+    from talentassess.bank.records import choices
+
+    own = {item.id: item for item in _own_items(bank)}
+    if bool(items) == (from_status is not None):
+        raise ContentError("Name the items to advance, or give --from with the status they have; not both.")
+    unknown = [f"'{name}': {choices(name, list(own))}" for name in items or () if name not in own]
+    if unknown:
+        raise ContentError("The bank has no such items.", unknown)
+    chosen = [own[name] for name in dict.fromkeys(items or ())]
+    chosen = chosen or [item for item in own.values() if item.status == from_status]
+    if not chosen:
+        raise ContentError(f"No item of the bank has the status '{from_status}'.")
+    _show(advance_items(chosen, bank, to, author=author, reason=reason, date=date), as_json)
+
+
+def _own_items(bank: str) -> Sequence[LifecycleItem]:
+    """Return the items whose life cycle a bank keeps; one that borrows its items keeps none."""
     from talentassess.bank.load import load_bank
 
     loaded = load_bank(bank)
     if loaded.part_of is not None:
-        raise ContentError(f"The bank '{loaded.id}' takes its items from '{loaded.part_of}'; advance them there.")
-    if bool(items) == (from_status is not None):
-        raise ContentError("Name the items to advance, or give --from with the status they have; not both.")
-    chosen = [loaded.item(name) for name in dict.fromkeys(items or ())]
-    chosen = chosen or [item for item in loaded.items if item.status == from_status]
-    if not chosen:
-        raise ContentError(f"No item of the bank '{loaded.id}' has the status '{from_status}'.")
-    _show(advance_items(chosen, bank, to, author=author, reason=reason, date=date), as_json)
+        raise ContentError(f"The bank '{loaded.id}' takes its items from '{loaded.part_of}', which keeps their ledger.")
+    return loaded.items
 
 
 def _show(entries: tuple[HistoryEntry, ...], as_json: bool) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from talentassess.bank.check import BankCheck, check_bank
+from talentassess.bank.coverage import Questions
 from talentassess.bank.history import load_history
 from talentassess.bank.load import bank_folder, bank_names, load_bank, load_competencies
 from talentassess.bank.schema import ItemBank
-from talentassess.bank.traceability import Traceability, known_content, load_claims, trace_claims
+from talentassess.bank.traceability import Known, Traceability, known_content, load_claims, trace_claims
 from talentassess.content import content_dir
 
 
-def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
+def review_bank(
+    name_or_path: str | Path, *, questions: Questions | None = None, interview: Known | None = None, seed: int = 1
+) -> BankCheck:
     """Check a bank with all that belongs to it.
 
     Parameters
@@ -20,6 +23,8 @@ def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
     name_or_path : name of a shipped bank, or a folder. The competency model is the ``competencies.yaml`` beside that
         folder, else the shipped one; the ledger is that of the folder, or of the bank it takes its items from; the
         claims of the sources are traced for shipped banks.
+    questions : number of interview questions by competency and context, for the coverage.
+    interview : kind -> id -> wording of what an interview bank holds (question, theme, fault, star), for the claims.
     seed : of the draw of the blind read.
 
     Raises
@@ -37,15 +42,16 @@ def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
         bank,
         load_competencies(beside if beside.exists() else None),
         history=load_history(ledger_folder(name_or_path, bank)),
-        traceability=trace_content() if shipped else None,
+        questions=questions,
+        traceability=trace_content(interview) if shipped else None,
         seed=seed,
     )
 
 
-def trace_content() -> Traceability:
+def trace_content(interview: Known | None = None) -> Traceability:
     """Return which claims of ``items/traceability.yaml`` the shipped content covers."""
     known = known_content(load_competencies(), [load_bank(name) for name in bank_names()])
-    return trace_claims(load_claims(), known)
+    return trace_claims(load_claims(), {**known, **(interview or {})})
 
 
 def ledger_folder(name_or_path: str | Path, bank: ItemBank) -> Path:

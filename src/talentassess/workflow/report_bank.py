@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from talentassess.bank.blind_rules import BlindRules, positive_words
 from talentassess.bank.check import BankCheck
-from talentassess.bank.schema import SelfReportItem, SituationalItem
+from talentassess.bank.schema import Option, SelfReportItem, SituationalItem
 from talentassess.bank.traceability import Traceability
 from talentassess.core.status import Severity
 from talentassess.core.tabular import Columns
@@ -22,6 +22,10 @@ RULES_TEXT = (
     "earns, 100 % is the key. A rule that pays would let test-wise people score without the competency."
 )
 TIES = "A tie of t options counts 1/t. p: exact probability of so many hits by chance (one-sided)."
+ITEMS_TEXT = (
+    "Every item of the bank with its key, scale by scale. Keys run from 1 (harmful) to 5 (best); a column with the "
+    "name of a context holds the key that is valid there. Positive words: of courtesy, warmth, concern and assurance."
+)
 READ_TEXT = (
     "Read each scenario and mark the option you think best (and worst, where asked), without any key. The options "
     "stand in random order; two readers should work apart from each other. Compare the marks with the key afterwards."
@@ -36,7 +40,7 @@ def bank_report(check: BankCheck, title: str) -> ReportDoc:
         Section("Findings", "findings", _findings(check)),
         Section("Coverage", "coverage", _coverage(check)),
         *([Section("Blind rules", "blind-rules", _blind(check))] if check.blind.rules else []),
-        Section("Items", "items", (Paragraph("Every item of the bank with its key, scale by scale."),)),
+        Section("Items", "items", (Paragraph(ITEMS_TEXT),)),
         *(
             Section(scale.name, f"scale-{scale.id.replace('_', '-')}", _items(check, scale.id), 2)
             for scale in bank.scales
@@ -199,20 +203,25 @@ def _situation(item: SituationalItem) -> tuple[Block, ...]:
     table: Columns = {
         "Option": [option.id for option in options],
         "Text": [option.text or "(not published)" for option in options],
-        "Effectiveness": [option.effectiveness for option in options],
+        "Key": [option.effectiveness for option in options],
         **{plain_name(c): [option.in_context.get(c, option.effectiveness) for option in options] for c in contexts},
-        "Indicator": [option.indicator for option in options],
-        "Rationale": [option.rationale for option in options],
+        "Shows, and why": [_reason(option) for option in options],
         "Positive words": [positive_words(option.text or "") for option in options],
     }
     about = [item.context.replace("_", " "), item.format.replace("_", "/"), f"{item.status}, version {item.version}"]
     if item.pair is not None:
         about.append(f"paired with {item.pair}, need: {item.customer_need}")
-    patterns = dict.fromkeys(("Effectiveness", *map(plain_name, contexts)), "0.0")
+    patterns = dict.fromkeys(("Key", *map(plain_name, contexts)), "0.0")
     return (
         Paragraph(f"{item.id} ({'; '.join(about)}). {item.scenario or 'The wording is not published.'}"),
         TableBlock(f"Options of {item.id}", table, patterns if item.keyed else {}),
     )
+
+
+def _reason(option: Option) -> str:
+    """Return the behaviour an option shows and the reason for its key in one cell, so that the table stays narrow."""
+    parts = [part for part in (option.indicator, option.rationale) if part]
+    return ". ".join(part[:1].upper() + part[1:].rstrip(".") for part in parts) + ("." if parts else "")
 
 
 def _ledger(check: BankCheck) -> tuple[Block, ...]:

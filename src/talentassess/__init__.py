@@ -15,6 +15,13 @@ from typing import TYPE_CHECKING
 from talentassess.core.version import VERSION as __version__  # noqa: N811
 
 if TYPE_CHECKING:
+    from talentassess.assembly import (
+        ForcedChoiceDesign,
+        ForcedChoiceForm,
+        build_forced_choice,
+        load_forced_choice,
+        score_forced_choice,
+    )
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
     from talentassess.bank.blind_rules import BlindRules, apply_blind_rules, draw_blind_read
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from talentassess.bank.diff import BankDiff, compare_banks
     from talentassess.bank.history import History, advance_items, load_history, record_history
     from talentassess.bank.keys import derive_keys
-    from talentassess.bank.load import bank_names, load_bank, load_competencies
+    from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
     from talentassess.bank.traceability import Traceability, load_claims, trace_claims
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from talentassess.calibration.stochastic import calibrate_loadings
     from talentassess.core.calibration import Calibration
     from talentassess.core.errors import TalentAssessError
+    from talentassess.core.ipsative import IpsativeScores
     from talentassess.core.responses import Responses
     from talentassess.core.scores import Scores
     from talentassess.core.status import Finding, Severity, Status
@@ -70,10 +78,18 @@ if TYPE_CHECKING:
     from talentassess.workflow.content_review import review_bank
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
+    from talentassess.workflow.report_forced_choice import questionnaire
     from talentassess.workflow.simulate import simulate
     from talentassess.workflow.study import NormGroup, Study, run_study
 
 _HOME = {
+    "talentassess.assembly": (
+        "ForcedChoiceDesign",
+        "ForcedChoiceForm",
+        "build_forced_choice",
+        "load_forced_choice",
+        "score_forced_choice",
+    ),
     "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.blind_rules": ("BlindRules", "apply_blind_rules", "draw_blind_read"),
@@ -81,7 +97,7 @@ _HOME = {
     "talentassess.bank.diff": ("BankDiff", "compare_banks"),
     "talentassess.bank.history": ("History", "advance_items", "load_history", "record_history"),
     "talentassess.bank.keys": ("derive_keys",),
-    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
+    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
     "talentassess.bank.traceability": ("Traceability", "load_claims", "trace_claims"),
@@ -93,6 +109,7 @@ _HOME = {
     "talentassess.calibration.stochastic": ("calibrate_loadings",),
     "talentassess.core.calibration": ("Calibration",),
     "talentassess.core.errors": ("TalentAssessError",),
+    "talentassess.core.ipsative": ("IpsativeScores",),
     "talentassess.core.responses": ("Responses",),
     "talentassess.core.scores": ("Scores",),
     "talentassess.core.status": ("Finding", "Severity", "Status"),
@@ -129,6 +146,7 @@ _HOME = {
     "talentassess.workflow.content_review": ("review_bank",),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
+    "talentassess.workflow.report_forced_choice": ("questionnaire",),
     "talentassess.workflow.simulate": ("simulate",),
     "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
 }
@@ -148,7 +166,10 @@ __all__ = [
     "EquatingTable",
     "Finding",
     "Fixed",
+    "ForcedChoiceDesign",
+    "ForcedChoiceForm",
     "History",
+    "IpsativeScores",
     "ItemAnalysis",
     "ItemBank",
     "JobProfile",
@@ -180,6 +201,7 @@ __all__ = [
     "analyze_options",
     "apply_blind_rules",
     "bank_names",
+    "build_forced_choice",
     "calibrate",
     "calibrate_loadings",
     "chain_links",
@@ -202,6 +224,8 @@ __all__ = [
     "load_calibration",
     "load_claims",
     "load_competencies",
+    "load_contexts",
+    "load_forced_choice",
     "load_history",
     "load_norms",
     "load_profile",
@@ -215,6 +239,7 @@ __all__ = [
     "pool_estimates",
     "prepare_scorer",
     "probability_above",
+    "questionnaire",
     "read_answers",
     "read_responses",
     "record_history",
@@ -224,6 +249,7 @@ __all__ = [
     "save",
     "save_norms",
     "score",
+    "score_forced_choice",
     "simulate",
     "sum_score_table",
     "trace_claims",

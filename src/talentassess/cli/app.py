@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli import commands_bank, commands_content, commands_data, commands_people
+from talentassess.cli import commands_bank, commands_content, commands_data, commands_forms, commands_people
 from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 bank = typer.Typer(
     help="Check an item bank, keep its ledger, compare versions, trace claims, export schemas.", no_args_is_help=True
 )
+form = typer.Typer(help="Build a forced-choice form, or score one within persons.", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:
@@ -55,3 +56,6 @@ bank.command("record")(commands_bank.record)
 bank.command("advance")(commands_bank.advance)
 bank.command("schemas")(commands_bank.schemas)
 app.add_typer(bank, name="bank")
+form.command("build")(commands_forms.build)
+form.command("score")(commands_forms.count)
+app.add_typer(form, name="form")

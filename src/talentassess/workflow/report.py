@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from talentassess.assembly import ForcedChoiceForm
 from talentassess.bank.check import BankCheck
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ReportError
@@ -11,12 +12,13 @@ from talentassess.norming import NormTable
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
 from talentassess.workflow.report_bank import bank_report
+from talentassess.workflow.report_forced_choice import forced_choice_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
-Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable | BankCheck
+Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable | BankCheck | ForcedChoiceForm
 
 
 def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
@@ -24,7 +26,8 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
 
     Parameters
     ----------
-    result : a study, a pool comparison, an item analysis, a calibration, scores, norms or a check of a bank.
+    result : a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form or a check
+        of a bank.
     title : printed on top; a plain one is made if left out.
 
     Returns
@@ -57,5 +60,10 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
         return compose_report(title or "Norms", norm_sections(result), sources=[result.provenance])
     if isinstance(result, BankCheck):
         return bank_report(result, title or f"Content review: {result.bank.title}")
-    kinds = "a study, a pool comparison, an item analysis, a calibration, scores, norms or a check of a bank"
+    if isinstance(result, ForcedChoiceForm):
+        return forced_choice_report(result, title or "Forced-choice form")
+    kinds = (
+        "a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form or a check of "
+        "a bank"
+    )
     raise ReportError(f"There is no report for a {type(result).__name__}; there is one for {kinds}.")

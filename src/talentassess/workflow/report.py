@@ -63,7 +63,7 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
     if isinstance(result, ForcedChoiceForm):
         return forced_choice_report(result, title or "Forced-choice form")
     kinds = (
-        "a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form or a check of "
-        "a bank"
+        "a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form "
+        "or a check of a bank"
     )
     raise ReportError(f"There is no report for a {type(result).__name__}; there is one for {kinds}.")

@@ -43,6 +43,19 @@ def test_bank_check_writes_a_report_and_a_blind_sheet(tmp_path):
     assert "effectiveness" not in sheet.lower()
 
 
+def test_bank_check_ends_with_1_on_problems(tmp_path):
+    """A bank that loads but whose content has a problem: two statements with the same words."""
+    bank = copied_bank(tmp_path / "bank")
+    first, second = (ta.load_bank(bank).item(name) for name in ("fu_1", "fu_2"))
+    text = (bank / "self_report.yaml").read_text(encoding="utf-8")
+    (bank / "self_report.yaml").write_text(text.replace(second.text, first.text), encoding="utf-8")
+    found = [
+        f for f in json.loads(run("bank", "check", bank, "--json", code=1))["findings"] if f["severity"] == "problem"
+    ]
+    assert [f["code"] for f in found] == ["duplicate"]
+    assert "problem: fu_1, fu_2" in run("bank", "check", bank, code=1)
+
+
 def test_bank_record_advance_and_diff_follow_an_item(tmp_path):
     old, new = copied_bank(tmp_path / "old"), copied_bank(tmp_path / "new")
     assert "11 event(s) recorded." in run("bank", "record", new, *WHO)

@@ -33,11 +33,15 @@ if TYPE_CHECKING:
     )
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
-    from talentassess.bank.check import check_bank
+    from talentassess.bank.blind_rules import BlindRules, apply_blind_rules, draw_blind_read
+    from talentassess.bank.check import BankCheck, check_bank
+    from talentassess.bank.diff import BankDiff, compare_banks
+    from talentassess.bank.history import History, advance_items, load_history, record_history
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
+    from talentassess.bank.traceability import Traceability, load_claims, trace_claims
     from talentassess.calibration import BetaPrior, Composed, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
     from talentassess.calibration.density_choice import DensityComparison, compare_densities
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
     from talentassess.scoring.pooling import pool_estimates
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
+    from talentassess.workflow.content_review import review_bank
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
     from talentassess.workflow.report_forced_choice import questionnaire
@@ -103,25 +108,17 @@ _HOME = {
         "load_forced_choice",
         "score_forced_choice",
     ),
-    "talentassess.bank.answer_file": (
-        "AnswerFile",
-        "open_responses",
-    ),
+    "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
-    "talentassess.bank.check": ("check_bank",),
+    "talentassess.bank.blind_rules": ("BlindRules", "apply_blind_rules", "draw_blind_read"),
+    "talentassess.bank.check": ("BankCheck", "check_bank"),
+    "talentassess.bank.diff": ("BankDiff", "compare_banks"),
+    "talentassess.bank.history": ("History", "advance_items", "load_history", "record_history"),
     "talentassess.bank.keys": ("derive_keys",),
-    "talentassess.bank.load": (
-        "bank_names",
-        "load_bank",
-        "load_competencies",
-        "load_contexts",
-    ),
+    "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
     "talentassess.bank.schema": ("ItemBank",),
-    "talentassess.bank.tables": (
-        "key_responses",
-        "read_answers",
-        "read_responses",
-    ),
+    "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
+    "talentassess.bank.traceability": ("Traceability", "load_claims", "trace_claims"),
     "talentassess.calibration": (
         "BetaPrior",
         "Composed",
@@ -132,14 +129,8 @@ _HOME = {
         "calibrate",
     ),
     "talentassess.calibration.crosscheck": ("cross_check",),
-    "talentassess.calibration.density_choice": (
-        "DensityComparison",
-        "compare_densities",
-    ),
-    "talentassess.calibration.exploratory": (
-        "DimensionExploration",
-        "explore_dimensions",
-    ),
+    "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
+    "talentassess.calibration.exploratory": ("DimensionExploration", "explore_dimensions"),
     "talentassess.calibration.mhrm": ("RobbinsMonro",),
     "talentassess.calibration.stochastic": ("calibrate_loadings",),
     "talentassess.core.calibration": ("Calibration",),
@@ -147,17 +138,8 @@ _HOME = {
     "talentassess.core.ipsative": ("IpsativeScores",),
     "talentassess.core.responses": ("Responses",),
     "talentassess.core.scores": ("Scores",),
-    "talentassess.core.status": (
-        "Finding",
-        "Severity",
-        "Status",
-    ),
-    "talentassess.ctt": (
-        "ItemAnalysis",
-        "OptionSettings",
-        "analyze_items",
-        "analyze_options",
-    ),
+    "talentassess.core.status": ("Finding", "Severity", "Status"),
+    "talentassess.ctt": ("ItemAnalysis", "OptionSettings", "analyze_items", "analyze_options"),
     "talentassess.linking": (
         "DriftTable",
         "EquatingTable",
@@ -179,49 +161,29 @@ _HOME = {
         "probability_above",
     ),
     "talentassess.models": ("model_names",),
-    "talentassess.norming": (
-        "NormCard",
-        "NormTable",
-        "fit_norms",
-        "load_norms",
-        "norm_card",
-        "save_norms",
-    ),
+    "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
     "talentassess.render.doc": ("ReportDoc",),
-    "talentassess.scoring": (
-        "score",
-        "sum_score_table",
-    ),
+    "talentassess.scoring": ("score", "sum_score_table"),
     "talentassess.scoring.curves": ("characteristic_curves",),
-    "talentassess.scoring.plausible": (
-        "PlausibleValues",
-        "plausible_values",
-    ),
+    "talentassess.scoring.plausible": ("PlausibleValues", "plausible_values"),
     "talentassess.scoring.pooling": ("pool_estimates",),
     "talentassess.scoring.service": ("prepare_scorer",),
-    "talentassess.workflow.artefacts": (
-        "load_calibration",
-        "load_scores",
-        "save",
-    ),
-    "talentassess.workflow.pool": (
-        "PoolComparison",
-        "compare_pool",
-    ),
+    "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
+    "talentassess.workflow.content_review": ("review_bank",),
+    "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.report_forced_choice": ("questionnaire",),
     "talentassess.workflow.simulate": ("simulate",),
-    "talentassess.workflow.study": (
-        "NormGroup",
-        "Study",
-        "run_study",
-    ),
+    "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "AnswerFile",
+    "BankCheck",
+    "BankDiff",
     "BetaPrior",
+    "BlindRules",
     "Calibration",
     "Composed",
     "DensityComparison",
@@ -233,6 +195,7 @@ __all__ = [
     "Fixed",
     "ForcedChoiceDesign",
     "ForcedChoiceForm",
+    "History",
     "IpsativeScores",
     "ItemAnalysis",
     "ItemBank",
@@ -260,9 +223,12 @@ __all__ = [
     "Status",
     "Study",
     "TalentAssessError",
+    "Traceability",
     "__version__",
+    "advance_items",
     "analyze_items",
     "analyze_options",
+    "apply_blind_rules",
     "bank_names",
     "build_forced_choice",
     "calibrate",
@@ -270,11 +236,13 @@ __all__ = [
     "chain_links",
     "characteristic_curves",
     "check_bank",
+    "compare_banks",
     "compare_densities",
     "compare_pool",
     "content_validity",
     "cross_check",
     "derive_keys",
+    "draw_blind_read",
     "equate_observed_scores",
     "equate_true_scores",
     "explore_dimensions",
@@ -287,9 +255,11 @@ __all__ = [
     "link_scales",
     "load_bank",
     "load_calibration",
+    "load_claims",
     "load_competencies",
     "load_contexts",
     "load_forced_choice",
+    "load_history",
     "load_norms",
     "load_profile",
     "load_scores",
@@ -307,7 +277,9 @@ __all__ = [
     "read_answers",
     "read_ratings",
     "read_responses",
+    "record_history",
     "report",
+    "review_bank",
     "run_study",
     "save",
     "save_norms",
@@ -315,6 +287,7 @@ __all__ = [
     "score_forced_choice",
     "simulate",
     "sum_score_table",
+    "trace_claims",
     "within_group_agreement",
 ]
 

@@ -10,6 +10,7 @@ from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.contexts import RoleContexts
 from talentassess.bank.records import Record
 from talentassess.bank.schema import SelfReportFile, SituationalFile
+from talentassess.bank.traceability import TraceabilityFile
 from talentassess.core.files import write_whole
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +25,7 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt', 'contexts']
+    ['competencies', 'bank', 'self_report', 'sjt', 'contexts', 'traceability']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
@@ -32,6 +33,7 @@ def json_schemas() -> dict[str, dict[str, object]]:
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
         "contexts": RoleContexts,
+        "traceability": TraceabilityFile,
     }
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in files.items()}
 

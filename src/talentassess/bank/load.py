@@ -62,7 +62,7 @@ def load_bank(name_or_path: str | Path) -> ItemBank:
     >>> load_bank("service_core").scale_ids
     ('active_listening', 'service_orientation', 'ownership', 'dependability', 'follow_up')
     """
-    folder = _bank_folder(name_or_path)
+    folder = bank_folder(name_or_path)
     card = _read(folder / "bank.yaml", "bank.yaml", BankCard)
     statements = [_read(*source, SelfReportFile) for source in _sources(folder, "self_report")]
     situations = [_read(*source, SituationalFile) for source in _sources(folder, "sjt")]
@@ -129,7 +129,8 @@ def bank_names() -> tuple[str, ...]:
     return tuple(sorted(file.parent.name for file in content_dir("items").glob("*/bank.yaml")))
 
 
-def _bank_folder(name_or_path: str | Path) -> Path:
+def bank_folder(name_or_path: str | Path) -> Path:
+    """Return the folder of a shipped bank by its name, or a folder given by its path; else ``ContentError``."""
     if str(name_or_path) in bank_names():
         return content_dir("items") / name_or_path
     folder = Path(name_or_path).resolve()
@@ -175,7 +176,7 @@ def _selected(
 ) -> tuple[tuple[SelfReportItem, ...], tuple[SituationalItem, ...], list[str]]:
     """Return the items a bank takes from the one beside it, and the ids that are not there."""
     beside = folder.parent / str(card.part_of)
-    source = beside if (beside / "bank.yaml").exists() else _bank_folder(str(card.part_of))
+    source = beside if (beside / "bank.yaml").exists() else bank_folder(str(card.part_of))
     its_card = _read(source / "bank.yaml", "bank.yaml", BankCard).record
     if its_card is not None and its_card.part_of is not None:
         found = f"bank.yaml, part_of: the bank '{card.part_of}' takes its own items from '{its_card.part_of}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from talentassess.assembly import ForcedChoiceForm
+from talentassess.bank.check import BankCheck
 from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ReportError
 from talentassess.core.scores import Scores
@@ -10,13 +11,14 @@ from talentassess.ctt import ItemAnalysis
 from talentassess.norming import NormTable
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
+from talentassess.workflow.report_bank import bank_report
 from talentassess.workflow.report_forced_choice import forced_choice_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
-Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable | ForcedChoiceForm
+Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable | BankCheck | ForcedChoiceForm
 
 
 def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
@@ -24,8 +26,8 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
 
     Parameters
     ----------
-    result : a study, a pool comparison, an item analysis, a calibration, scores, norms or a forced-choice
-        form.
+    result : a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form or a check
+        of a bank.
     title : printed on top; a plain one is made if left out.
 
     Returns
@@ -56,7 +58,12 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
         return compose_report(title or "Scores", score_sections(result), sources=[result.provenance])
     if isinstance(result, NormTable):
         return compose_report(title or "Norms", norm_sections(result), sources=[result.provenance])
+    if isinstance(result, BankCheck):
+        return bank_report(result, title or f"Content review: {result.bank.title}")
     if isinstance(result, ForcedChoiceForm):
         return forced_choice_report(result, title or "Forced-choice form")
-    kinds = "a study, a pool comparison, an item analysis, a calibration, scores, norms or a forced-choice form"
+    kinds = (
+        "a study, a pool comparison, an item analysis, a calibration, scores, norms, a forced-choice form "
+        "or a check of a bank"
+    )
     raise ReportError(f"There is no report for a {type(result).__name__}; there is one for {kinds}.")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from talentassess.bank.competency import CompetencyModel
+from talentassess.bank.interview import CompetencyInterview, InterviewCard
 from talentassess.bank.records import Record
 from talentassess.bank.schema import BankCard, SelfReportFile, SituationalFile
 from talentassess.core.files import write_whole
@@ -22,13 +23,15 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt']
+    ['competencies', 'bank', 'self_report', 'sjt', 'interview_bank', 'interview']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
         "bank": BankCard,
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
+        "interview_bank": InterviewCard,
+        "interview": CompetencyInterview,
     }
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in files.items()}
 

@@ -22,10 +22,11 @@ from talentassess.bank.schema import (
     SituationalItem,
     misfits,
 )
-from talentassess.bank.yaml_file import YamlFile, read_yaml
+from talentassess.bank.yaml_file import YamlFile, declared_schema, read_yaml
 from talentassess.content import content_dir
 from talentassess.core.errors import ContentError
 
+ITEM_BANK = "talentassess/bank/1"  # what the bank.yaml of an item bank declares; interview banks declare another
 BANK_FILES = ("bank.yaml", "self_report.yaml", "sjt.yaml")
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -92,14 +93,15 @@ def load_competencies(path: str | Path | None = None) -> CompetencyModel:
 
 
 def bank_names() -> tuple[str, ...]:
-    """Return the names of the shipped banks.
+    """Return the names of the shipped item banks (interview banks: ``interview_bank_names``).
 
     Examples
     --------
     >>> "service_core" in bank_names()
     True
     """
-    return tuple(sorted(file.parent.name for file in content_dir("items").glob("*/bank.yaml")))
+    cards = content_dir("items").glob("*/bank.yaml")
+    return tuple(sorted(card.parent.name for card in cards if declared_schema(card) == ITEM_BANK))
 
 
 def _bank_folder(name_or_path: str | Path) -> Path:

@@ -6,6 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from talentassess.bank.competency import Competency, Indicators, OnetLink, Pillar
+from talentassess.bank.interview import (
+    AnswerFault,
+    ContextAnchors,
+    InterviewBehaviour,
+    InterviewQuestion,
+    InterviewSituation,
+    InterviewTheme,
+    LevelAnchors,
+    Probe,
+    StarCriterion,
+)
 from talentassess.bank.records import Record, choices
 from talentassess.bank.schema import Option, Scale, SelfReportItem, SituationalFile, SituationalItem
 from talentassess.bank.yaml_file import YamlFile
@@ -22,6 +33,17 @@ _PARTS: Mapping[str, type[Record]] = {
     "onet": OnetLink,
     "positive": Indicators,
     "negative": Indicators,
+    "behaviours": InterviewBehaviour,
+    "situations": InterviewSituation,
+    "questions": InterviewQuestion,
+    "probes": Probe,
+    "anchors": ContextAnchors,
+    "general": LevelAnchors,
+    "corner_store": LevelAnchors,
+    "call_centre": LevelAnchors,
+    "star": StarCriterion,
+    "faults": AnswerFault,
+    "themes": InterviewTheme,
 }
 
 # What each pattern of the schema asks for, in words.

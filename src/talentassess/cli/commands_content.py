@@ -42,19 +42,26 @@ def items(
 
 
 def check(
-    bank: Annotated[str, typer.Argument(help="Item bank: a shipped name or a folder.")],
+    bank: Annotated[str, typer.Argument(help="Item or interview bank: a shipped name or a folder.")],
     as_json: Json = False,
 ) -> None:
-    """Check a bank's content: schema, coverage, key balance, option length, wording. Exit code 1 on problems."""
+    """Check a bank's content: schema, coverage, key balance, probes, anchors, wording. Exit code 1 on problems."""
     from talentassess.bank.check import check_bank
+    from talentassess.bank.interview_check import check_interview_bank
+    from talentassess.bank.interview_load import is_interview_bank, load_interview_bank
     from talentassess.bank.load import load_bank, load_competencies
 
-    found = check_bank(load_bank(bank), load_competencies())
+    interview = is_interview_bank(bank)
+    model = load_competencies()
+    found = check_interview_bank(load_interview_bank(bank), model) if interview else check_bank(load_bank(bank), model)
     if as_json:
         emit_tables(found)
     else:
         tables = found.tables()
-        show_table("Coverage: items per scale, method and context", tables["coverage"], limit=200)
+        per = "questions per competency and context" if interview else "items per scale, method and context"
+        show_table(f"Coverage: {per}", tables["coverage"], limit=200)
+        if "themes" in tables:
+            show_table("Coverage of the standard themes", tables["themes"], limit=200)
         show_table("Statistics", tables["statistics"], limit=200)
         show_findings(found.findings, limit=200)
         print(repr(found))

@@ -117,5 +117,3 @@ def _paths(node: object, label: str, path: Sequence[int | str] = ()) -> Iterator
     elif isinstance(node, list):
         for index, child in enumerate(node):
             yield from _paths(child, label, (*path, index))
-
-

@@ -27,7 +27,9 @@ _CLOSED = re.compile(
 )
 _OPENER = "what|how|why|when|where|who|whom|whose|which"
 _DOUBLE = re.compile(rf"\b({_OPENER})\b[^?]*,?\s+(and|or)\s+({_OPENER})\b", re.IGNORECASE)
-_PAST = re.compile(r"\b(tell me about|describe|walk me through|give me an example|think (back|of)|when did|last)\b", re.I)
+_PAST = re.compile(
+    r"\b(tell me about|describe|walk me through|give me an example|think (back|of)|when did|last)\b", re.I
+)
 _WHAT_IF = re.compile(r"\b(would you|suppose|imagine)\b", re.IGNORECASE)
 
 
@@ -130,7 +132,9 @@ def _form(chain: QuestionChain) -> Iterator[Finding]:
         found = f"the question asks two things at once ('{question.text}')"
         yield warning("double_question", question.id, found, "Ask one; leave the other to a probe.")
     if len(words(question.text)) > LONG_QUESTION:
-        found = f"the question has {len(words(question.text))} words; more than {LONG_QUESTION} are hard to keep in mind"
+        found = (
+            f"the question has {len(words(question.text))} words; more than {LONG_QUESTION} are hard to keep in mind"
+        )
         yield note("long_question", question.id, found, "Shorten it, or leave a part to the probes.")
     for number, probe in enumerate(question.probes, 1):
         where = f"{question.id} probe {number}"

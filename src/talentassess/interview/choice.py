@@ -78,7 +78,9 @@ def choose_questions(
     """
     shortest = min((candidate.minutes for candidate in candidates), default=np.inf)
     if shortest > minutes:
-        needed = f"the shortest of the {len(candidates)} questions takes {shortest:g}" if candidates else "there is none"
+        needed = (
+            f"the shortest of the {len(candidates)} questions takes {shortest:g}" if candidates else "there is none"
+        )
         raise InterviewError(
             f"No question fits into the {minutes:g} minutes that are left for questions: {needed}. Give more time, or "
             "another context."

@@ -1,0 +1,399 @@
+"""Several methods side by side: common metric, how far they agree, and a composite that is never shown alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from talentassess.core.arrays import BoolArray, FloatArray
+from talentassess.core.errors import InterviewError
+from talentassess.core.provenance import Provenance
+from talentassess.core.scores import Scores
+from talentassess.core.status import Finding, Severity, finding_columns
+from talentassess.core.tabular import Columns, Tabular
+from talentassess.interview.mosier import composite_reliability, disattenuated_correlation
+from talentassess.interview.scores import InterviewScores
+
+FEWEST = 10  # persons with all methods: below, means, SDs and correlations of the group say too little to build on
+SHRUNKEN = ("eap", "map", "sum-eap")
+LOW_AGREEMENT = 0.5  # disattenuated: less than a quarter of the true variance shared is no one competency
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MethodAgreement:
+    """How two methods agree on one competency, over the persons who have both.
+
+    Attributes
+    ----------
+    competency, first, second : what is compared.
+    persons : number who have both.
+    correlation, lower, upper : observed, with its confidence interval (Fisher z).
+    disattenuated, disattenuated_lower, disattenuated_upper : divided by sqrt(r_aa r_bb), the interval too (Hunter &
+        Schmidt 2004, Methods of Meta-Analysis, ch. 3: the reliabilities are taken as known).
+    flagged : number of persons on whom the methods differ by more than chance.
+    expected_by_chance : number that would be flagged if they differed by measurement error alone.
+    """
+
+    competency: str
+    first: str
+    second: str
+    persons: int
+    correlation: float
+    lower: float
+    upper: float
+    disattenuated: float
+    disattenuated_lower: float
+    disattenuated_upper: float
+    flagged: int
+    expected_by_chance: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MultiMethodProfile(Tabular):
+    """N persons, C competencies and M methods on one metric, with what speaks against adding them up.
+
+    Attributes
+    ----------
+    person_ids, competencies, methods : (N,), (C,) and (M,) labels.
+    weights : (M,) weights of the methods in the composite, adding up to 1.
+    z, se : (N, C, M) standardised scores and their standard errors of measurement; NaN where not measured.
+    reliability : (C, M) of each method.
+    composite, composite_se : (N, C) weighted sum, standardised again; NaN where a method is missing.
+    composite_reliability : (C,) by Mosier (1943).
+    agreement : per competency and pair of methods.
+    confidence : of intervals and flags.
+    findings : limits a reader should know.
+    provenance : of each method.
+    """
+
+    person_ids: tuple[str, ...]
+    competencies: tuple[str, ...]
+    methods: tuple[str, ...]
+    weights: FloatArray
+    z: FloatArray
+    se: FloatArray
+    reliability: FloatArray
+    composite: FloatArray
+    composite_se: FloatArray
+    composite_reliability: FloatArray
+    agreement: tuple[MethodAgreement, ...]
+    confidence: float
+    findings: tuple[Finding, ...]
+    sources: tuple[Provenance, ...]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{m} {w:.2f}" for m, w in zip(self.methods, self.weights, strict=True))
+        flagged = sum(a.flagged for a in self.agreement)
+        return (
+            f"MultiMethodProfile({len(self.person_ids)} persons, {len(self.competencies)} competencies; {parts}; "
+            f"{flagged} disagreements beyond measurement error)"
+        )
+
+    @property
+    def provenance(self) -> Provenance:
+        """The first simulated source if there is one, else the first: what a mark has to follow."""
+        return next((source for source in self.sources if source.simulated), self.sources[0])
+
+    def tables(self) -> dict[str, Columns]:
+        """Return ``profile`` (composite beside every method), ``agreement``, ``disagreement`` and ``findings``."""
+        names = MethodAgreement.__dataclass_fields__
+        return {
+            "profile": _profile_columns(self),
+            "agreement": {name: [getattr(a, name) for a in self.agreement] for name in names},
+            "disagreement": _disagreement_columns(self),
+            "findings": finding_columns(self.findings),
+        }
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Measure:
+    """One method's scores on the C common competencies: score and se (N, C), reliability (C,), shrunken or not."""
+
+    persons: tuple[str, ...]
+    score: FloatArray
+    se: FloatArray
+    reliability: FloatArray
+    shrunken: bool
+    provenance: Provenance
+
+
+def combine_methods(
+    methods: Mapping[str, Scores | InterviewScores],
+    *,
+    weights: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> MultiMethodProfile:
+    """Bring self-report, situational and interview scores into one profile, and show how far they disagree.
+
+    Scores are standardised over the persons who have all methods: z = (score - mean) / SD, SE_z = SE / SD. Shrunken
+    scores (EAP, MAP) have SE_z = SE sqrt(r) / SD, the standard error of the score before shrinkage in its own SDs. The
+    composite is sum_m w_m z_m / SD(sum), its SE sqrt(sum_m w_m^2 SE_zm^2) / SD(sum), its reliability Mosier's (1943).
+    Errors of different methods are taken as independent. Two methods disagree on a person where |z_a - z_b| /
+    sqrt(SE_a^2 + SE_b^2) exceeds the two-sided normal quantile; as many as ``expected_by_chance`` would do so by
+    measurement error alone.
+
+    Parameters
+    ----------
+    methods : name -> scores whose dimensions are named by competency; two or more. Only competencies that all methods
+        measure are combined; the others are named in a finding.
+    weights : method -> weight, made to add up to 1; equal if left out. They are a judgement, not an estimate.
+    confidence : of intervals and flags.
+
+    Raises
+    ------
+    InterviewError : fewer than two methods, no common competency, fewer than ten persons with all methods, a method
+        that does not vary, or weights that are no weights.
+    """
+    names = tuple(methods)
+    w = _weights(names, weights)
+    if not 0.5 <= confidence < 1:
+        raise InterviewError(f"confidence is {confidence:g}; give a number from 0.5 to below 1, e.g. 0.95.")
+    competencies, findings = _common(methods)
+    measures = [_measure(methods[name], competencies) for name in names]
+    persons = tuple(dict.fromkeys(p for measure in measures for p in measure.persons))
+    score, se = _aligned(measures, persons, len(competencies))
+    complete = np.isfinite(score).all(axis=2)
+    _check_complete(score, complete, competencies, names)
+    reliability = np.column_stack([measure.reliability for measure in measures])
+    z, se_z = _standardised(score, se, complete, reliability, np.array([m.shrunken for m in measures]))
+    composite, composite_se, composite_rel = _composite(z, se_z, complete, reliability, w)
+    agreement = tuple(_agreement(z, se_z, reliability, (competencies, names), confidence))
+    return MultiMethodProfile(
+        person_ids=persons,
+        competencies=competencies,
+        methods=names,
+        weights=w,
+        z=z,
+        se=se_z,
+        reliability=reliability,
+        composite=composite,
+        composite_se=composite_se,
+        composite_reliability=composite_rel,
+        agreement=agreement,
+        confidence=confidence,
+        findings=(*findings, *_findings(agreement, persons, complete, competencies)),
+        sources=tuple(measure.provenance for measure in measures),
+    )
+
+
+def _weights(names: Sequence[str], weights: Mapping[str, float] | None) -> FloatArray:
+    if len(names) < 2:
+        raise InterviewError("A composite needs two methods or more, e.g. {'self_report': ..., 'interview': ...}.")
+    given = dict.fromkeys(names, 1.0) if weights is None else dict(weights)
+    w = np.array([float(given.get(name, np.nan)) for name in names])
+    if set(given) != set(names) or not np.all(np.isfinite(w) & (w > 0)):
+        raise InterviewError(
+            f"The weights {given} do not fit: give a positive number for each of {', '.join(names)}, and no other."
+        )
+    return w / w.sum()
+
+
+def _dimensions(scores: Scores | InterviewScores) -> tuple[str, ...]:
+    return scores.competencies if isinstance(scores, InterviewScores) else scores.dimensions
+
+
+def _common(methods: Mapping[str, Scores | InterviewScores]) -> tuple[tuple[str, ...], list[Finding]]:
+    first, *others = methods.values()
+    common = tuple(c for c in _dimensions(first) if all(c in _dimensions(other) for other in others))
+    if not common:
+        lists = "; ".join(f"{name}: {', '.join(_dimensions(scores))}" for name, scores in methods.items())
+        raise InterviewError(f"The methods have no competency in common ({lists}). Their scales must be named alike.")
+    findings = []
+    for name, scores in methods.items():
+        alone = [c for c in _dimensions(scores) if c not in common]
+        if alone:
+            message = f"{', '.join(alone)}: not measured by every method, so not combined."
+            findings.append(Finding("not_common", Severity.NOTE, name, message, "Read these scores by themselves."))
+    return common, findings
+
+
+def _measure(scores: Scores | InterviewScores, competencies: Sequence[str]) -> _Measure:
+    columns = [_dimensions(scores).index(c) for c in competencies]
+    if isinstance(scores, InterviewScores):
+        value, se, shrunken = scores.score, scores.se, False
+    else:
+        value, se, shrunken = scores.theta, scores.se, scores.method in SHRUNKEN
+        unmeasured = scores.n_answered == 0  # the population's mean, not theirs
+        value = np.where(unmeasured | ~np.isfinite(value), np.nan, value)
+    rel = np.asarray(scores.reliability, dtype=np.float64)[columns]
+    return _Measure(scores.person_ids, value[:, columns], se[:, columns], rel, shrunken, scores.provenance)
+
+
+def _aligned(measures: Sequence[_Measure], persons: Sequence[str], n_c: int) -> tuple[FloatArray, FloatArray]:
+    """Return scores and standard errors (N, C, M), NaN where a person lacks a method."""
+    score = np.full((len(persons), n_c, len(measures)), np.nan)
+    se = score.copy()
+    place = {person: i for i, person in enumerate(persons)}
+    for m, measure in enumerate(measures):
+        if len(set(measure.persons)) < len(measure.persons):
+            raise InterviewError("A person occurs twice in the scores of one method; each id may occur once.")
+        rows = [place[person] for person in measure.persons]
+        score[rows, :, m], se[rows, :, m] = measure.score, measure.se
+    return score, se
+
+
+def _check_complete(score: FloatArray, complete: BoolArray, competencies: Sequence[str], names: Sequence[str]) -> None:
+    problems = []
+    for c, competency in enumerate(competencies):
+        count = int(complete[:, c].sum())
+        if count < FEWEST:
+            each = ", ".join(f"{m} {int(np.isfinite(score[:, c, j]).sum())}" for j, m in enumerate(names))
+            problems.append(f"{competency}: {count} person(s) with all methods ({each}); at least {FEWEST} are needed")
+            continue
+        for m, name in enumerate(names):
+            if np.ptp(score[complete[:, c], c, m]) == 0:
+                problems.append(f"{competency}, {name}: all persons have the same score")
+    if problems:
+        raise InterviewError(
+            "These methods cannot be brought to one metric; person ids must be the same in all of them.", problems
+        )
+
+
+def _standardised(
+    score: FloatArray, se: FloatArray, complete: BoolArray, reliability: FloatArray, shrunken: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    z, se_z = np.full_like(score, np.nan), np.full_like(score, np.nan)
+    for c in range(score.shape[1]):
+        use = score[complete[:, c], c]
+        sd = use.std(axis=0, ddof=1)
+        factor = np.where(shrunken, np.sqrt(reliability[c]), 1.0)
+        z[:, c] = (score[:, c] - use.mean(axis=0)) / sd
+        se_z[:, c] = se[:, c] * factor / sd
+    return z, se_z
+
+
+def _composite(
+    z: FloatArray, se: FloatArray, complete: BoolArray, reliability: FloatArray, w: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return composite and its SE (N, C) and reliability (C,); NaN for persons who lack a method."""
+    raw = np.where(complete, z @ w, np.nan)
+    sd = np.array([np.std(raw[complete[:, c], c], ddof=1) for c in range(z.shape[1])])
+    error = np.sqrt(np.where(complete, se**2 @ w**2, np.nan))
+    rel = [
+        composite_reliability(w, np.corrcoef(z[complete[:, c], c], rowvar=False), reliability[c])
+        for c in range(z.shape[1])
+    ]
+    return raw / sd, error / sd, np.array(rel)
+
+
+def _agreement(
+    z: FloatArray,
+    se: FloatArray,
+    reliability: FloatArray,
+    labels: tuple[Sequence[str], Sequence[str]],
+    confidence: float,
+) -> Iterator[MethodAgreement]:
+    from scipy.special import ndtri
+
+    critical = float(ndtri((1 + confidence) / 2))
+    for c, competency in enumerate(labels[0]):
+        for a, b in combinations(range(len(labels[1])), 2):
+            both = np.isfinite(z[:, c, a]) & np.isfinite(z[:, c, b])
+            n = int(both.sum())
+            r = float(np.corrcoef(z[both, c, a], z[both, c, b])[0, 1])
+            with np.errstate(divide="ignore"):
+                bounds = np.tanh(np.arctanh(r) + np.array([-1, 1]) * critical / np.sqrt(n - 3))
+            three = [disattenuated_correlation(float(x), reliability[c, a], reliability[c, b]) for x in (r, *bounds)]
+            ratio = _ratio(z[:, c], se[:, c], a, b)
+            yield MethodAgreement(
+                competency=competency,
+                first=labels[1][a],
+                second=labels[1][b],
+                persons=n,
+                correlation=r,
+                lower=float(bounds[0]),
+                upper=float(bounds[1]),
+                disattenuated=three[0],
+                disattenuated_lower=three[1],
+                disattenuated_upper=three[2],
+                flagged=int(np.sum(np.abs(ratio[np.isfinite(ratio)]) > critical)),
+                expected_by_chance=float(np.isfinite(ratio).sum() * (1 - confidence)),
+            )
+
+
+def _ratio(z: FloatArray, se: FloatArray, a: int, b: int) -> FloatArray:
+    """Return (N,) difference of two methods over its standard error; NaN where either is missing."""
+    error = np.sqrt(se[:, a] ** 2 + se[:, b] ** 2)
+    difference = z[:, a] - z[:, b]
+    found: FloatArray = np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0)
+    return found
+
+
+def _findings(
+    agreement: Sequence[MethodAgreement], persons: Sequence[str], complete: BoolArray, competencies: Sequence[str]
+) -> Iterator[Finding]:
+    yield Finding(
+        "weights_by_judgement",
+        Severity.NOTE,
+        "composite",
+        "The weights of the methods are a judgement; no criterion has set them.",
+        "Look at the methods one by one before the composite.",
+    )
+    for a in agreement:
+        where = f"{a.competency}: {a.first}, {a.second}"
+        numbers = (
+            f"r = {a.correlation:.2f} [{a.lower:.2f}, {a.upper:.2f}], freed of measurement error "
+            f"{a.disattenuated:.2f} [{a.disattenuated_lower:.2f}, {a.disattenuated_upper:.2f}]"
+        )
+        if not np.isfinite(a.disattenuated):
+            message = f"{numbers}; a reliability of zero or unknown leaves open whether they measure one thing."
+            yield Finding("agreement_unknown", Severity.WARNING, where, message, "Do not lean on the composite.")
+        elif a.disattenuated < LOW_AGREEMENT:
+            message = f"The methods share little: {numbers}."
+            remedy = "They may not measure the same competency; report them side by side rather than added up."
+            yield Finding("methods_disagree", Severity.WARNING, where, message, remedy)
+        if a.flagged > a.expected_by_chance + 2 * np.sqrt(a.expected_by_chance):
+            message = f"{a.flagged} of {a.persons} persons differ by more than measurement error explains."
+            remedy = f"About {a.expected_by_chance:.1f} would by chance; look at these persons' answers."
+            yield Finding("many_differ", Severity.NOTE, where, message, remedy)
+    for c, competency in enumerate(competencies):
+        lacking = [person for person, whole in zip(persons, complete[:, c], strict=True) if not whole]
+        if lacking:
+            message = f"{len(lacking)} person(s) lack a method and have no composite: {', '.join(lacking[:10])}."
+            yield Finding("no_composite", Severity.NOTE, competency, message, "Read the methods they have.")
+
+
+def _profile_columns(p: MultiMethodProfile) -> Columns:
+    rows = [(i, c) for i in range(len(p.person_ids)) for c in range(len(p.competencies))]
+    columns: dict[str, list[object]] = {
+        "person": [p.person_ids[i] for i, _ in rows],
+        "competency": [p.competencies[c] for _, c in rows],
+    }
+    for m, method in enumerate(p.methods):
+        columns[method] = [p.z[i, c, m] for i, c in rows]
+        columns[f"se({method})"] = [p.se[i, c, m] for i, c in rows]
+    columns["composite"] = [p.composite[i, c] for i, c in rows]
+    columns["se(composite)"] = [p.composite_se[i, c] for i, c in rows]
+    columns["methods_differ"] = [_differing(p, i, c) for i, c in rows]
+    return columns
+
+
+def _differing(p: MultiMethodProfile, person: int, competency: int) -> str:
+    from scipy.special import ndtri
+
+    critical = float(ndtri((1 + p.confidence) / 2))
+    z, se = p.z[person, competency][None], p.se[person, competency][None]
+    pairs = combinations(range(len(p.methods)), 2)
+    found = [(a, b) for a, b in pairs if abs(_ratio(z, se, a, b)[0]) > critical]
+    return ", ".join(f"{p.methods[a]} / {p.methods[b]}" for a, b in found)
+
+
+def _disagreement_columns(p: MultiMethodProfile) -> Columns:
+    from scipy.special import ndtr, ndtri
+
+    critical = float(ndtri((1 + p.confidence) / 2))
+    rows: list[tuple[object, ...]] = []
+    for c, competency in enumerate(p.competencies):
+        for a, b in combinations(range(len(p.methods)), 2):
+            ratio = _ratio(p.z[:, c], p.se[:, c], a, b)
+            for i in np.flatnonzero(np.isfinite(ratio)):
+                difference = p.z[i, c, a] - p.z[i, c, b]
+                chance = 2 * float(ndtr(-abs(ratio[i])))
+                names = (p.person_ids[i], competency, p.methods[a], p.methods[b])
+                rows.append((*names, difference, difference / ratio[i] if ratio[i] else np.nan, ratio[i], chance))
+    heads = ("person", "competency", "first", "second", "difference", "se", "ratio", "p")
+    columns = {head: [row[k] for row in rows] for k, head in enumerate(heads)}
+    return columns | {"flag": [abs(float(str(row[6]))) > critical for row in rows]}

@@ -1,4 +1,4 @@
-"""What an interview bank may hold: per competency the chain behaviour -> situation -> question -> probes, and anchors."""
+"""What an interview bank may hold: the chain behaviour -> situation -> question -> probes, anchors and rubrics."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ class InterviewBank(InterviewCard, Tabular):
 
 def interview_misfits(card: InterviewCard, interviews: Sequence[CompetencyInterview]) -> list[tuple[int, Misfit]]:
     """List where interviews do not fit the card or each other, with the interview's position (-1: the card itself)."""
-    lists = {"star": [s.part for s in card.star], "faults": [f.id for f in card.faults]}
+    lists: dict[str, list[str]] = {"star": [s.part for s in card.star], "faults": [f.id for f in card.faults]}
     lists["themes"] = [theme.id for theme in card.themes]
     found = [(-1, Misfit("", name, line)) for name, ids in lists.items() for line in repeats("entry", ids)]
     if not interviews:

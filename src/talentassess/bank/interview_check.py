@@ -186,9 +186,7 @@ def _question_findings(bank: InterviewBank) -> Iterator[Finding]:
         absent = [part for part in STAR_PARTS if part not in asked]
         if absent:
             found = f"no probe asks for: {', '.join(absent)}"
-            yield problem(
-                "star_part_not_asked", question.id, found, "Add a probe for each, or the rubric has no basis."
-            )
+            yield problem("star_part_not_asked", question.id, found, "Add a probe for each of them.")
         if not MINUTES[0] <= question.minutes <= MINUTES[1]:
             found = f"takes {question.minutes:g} minutes with {count} probes"
             yield note("unusual_time", question.id, found, f"Usual are {MINUTES[0]:g} to {MINUTES[1]:g}; try it out.")

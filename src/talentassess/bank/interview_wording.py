@@ -26,10 +26,8 @@ _CLOSED = re.compile(
     re.IGNORECASE,
 )
 _OPENER = "what|how|why|when|where|who|whom|whose|which"
-_DOUBLE = re.compile(rf"\b({_OPENER})\b[^?]*,?\s+(and|or)\s+({_OPENER})\b", re.IGNORECASE)
-_PAST = re.compile(
-    r"\b(tell me about|describe|walk me through|give me an example|think (back|of)|when did|last)\b", re.I
-)
+_DOUBLE = re.compile(rf"\b({_OPENER})\b[^?]+?\s(and|or)\s+({_OPENER})\s+\w+\s+\w+", re.IGNORECASE)
+_PAST = re.compile(r"\b(tell me about|describe|walk me through|an example|think (back|of)|when did|last)\b", re.I)
 _WHAT_IF = re.compile(r"\b(would you|suppose|imagine)\b", re.IGNORECASE)
 
 
@@ -132,18 +130,18 @@ def _form(chain: QuestionChain) -> Iterator[Finding]:
         found = f"the question asks two things at once ('{question.text}')"
         yield warning("double_question", question.id, found, "Ask one; leave the other to a probe.")
     if len(words(question.text)) > LONG_QUESTION:
-        found = (
-            f"the question has {len(words(question.text))} words; more than {LONG_QUESTION} are hard to keep in mind"
-        )
+        found = f"the question has {len(words(question.text))} words; more than {LONG_QUESTION} are hard to keep"
         yield note("long_question", question.id, found, "Shorten it, or leave a part to the probes.")
     for number, probe in enumerate(question.probes, 1):
         where = f"{question.id} probe {number}"
         if closed_question(probe.text):
             found = f"the probe can be answered with yes or no ('{probe.text}')"
             yield note("closed_probe", where, found, "Begin with what, how, when or who.")
-        if double_question(probe.text):
-            found = f"the probe asks two things at once ('{probe.text}')"
-            yield note("double_probe", where, found, "Ask one thing.")
+    double = [number for number, probe in enumerate(question.probes, 1) if double_question(probe.text)]
+    if double:
+        numbers = ", ".join(map(str, double))
+        found = f"{len(double)} of {len(question.probes)} probes ask two things at once (number {numbers})"
+        yield note("double_probe", question.id, found, "Ask one thing at a time where the second does not follow.")
 
 
 def _readability(chain: QuestionChain) -> Iterator[Finding | Statistic]:

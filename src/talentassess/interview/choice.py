@@ -78,9 +78,7 @@ def choose_questions(
     """
     shortest = min((candidate.minutes for candidate in candidates), default=np.inf)
     if shortest > minutes:
-        needed = (
-            f"the shortest of the {len(candidates)} questions takes {shortest:g}" if candidates else "there is none"
-        )
+        needed = f"the shortest takes {shortest:g}" if candidates else "there is none"
         raise InterviewError(
             f"No question fits into the {minutes:g} minutes that are left for questions: {needed}. Give more time, or "
             "another context."
@@ -110,7 +108,7 @@ def _programme(
     n_q, n_c = len(candidates), len(weights)
     themes = sorted({theme for candidate in candidates for theme in candidate.themes})
     owner = np.array([candidate.competency for candidate in candidates])
-    time = np.array([candidate.minutes for candidate in candidates])
+    time = np.array([candidate.minutes for candidate in candidates], dtype=np.float64)
     own = np.array([candidate.own_context for candidate in candidates])
     mean = float(weights.mean())
     gain = np.concatenate(

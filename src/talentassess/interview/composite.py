@@ -155,7 +155,7 @@ def combine_methods(
     measures = [_measure(methods[name], competencies) for name in names]
     persons = tuple(dict.fromkeys(p for measure in measures for p in measure.persons))
     score, se = _aligned(measures, persons, len(competencies))
-    complete = np.isfinite(score).all(axis=2)
+    complete: BoolArray = np.asarray(np.isfinite(score).all(axis=2))
     _check_complete(score, complete, competencies, names)
     reliability = np.column_stack([measure.reliability for measure in measures])
     z, se_z = _standardised(score, se, complete, reliability, np.array([m.shrunken for m in measures]))
@@ -188,7 +188,8 @@ def _weights(names: Sequence[str], weights: Mapping[str, float] | None) -> Float
         raise InterviewError(
             f"The weights {given} do not fit: give a positive number for each of {', '.join(names)}, and no other."
         )
-    return w / w.sum()
+    shares: FloatArray = w / w.sum()
+    return shares
 
 
 def _dimensions(scores: Scores | InterviewScores) -> tuple[str, ...]:

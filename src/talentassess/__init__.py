@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
     from talentassess.bank.check import check_bank
+    from talentassess.bank.interview import InterviewBank
+    from talentassess.bank.interview_check import check_interview_bank
+    from talentassess.bank.interview_load import interview_bank_names, load_interview_bank
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies
     from talentassess.bank.schema import ItemBank
@@ -34,6 +37,16 @@ if TYPE_CHECKING:
     from talentassess.core.scores import Scores
     from talentassess.core.status import Finding, Severity, Status
     from talentassess.ctt import ItemAnalysis, OptionSettings, analyze_items, analyze_options
+    from talentassess.interview import (
+        InterviewGuide,
+        InterviewRatings,
+        InterviewScores,
+        MultiMethodProfile,
+        combine_methods,
+        composite_reliability,
+        read_interview_ratings,
+        score_interview,
+    )
     from talentassess.linking import (
         DriftTable,
         EquatingTable,
@@ -63,6 +76,8 @@ if TYPE_CHECKING:
     from talentassess.scoring.pooling import pool_estimates
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
+    from talentassess.workflow.interview_forms import RatingForm, rating_form, read_rating_forms
+    from talentassess.workflow.interview_guide import build_guide, load_guide, save_guide
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
     from talentassess.workflow.simulate import simulate
@@ -72,6 +87,9 @@ _HOME = {
     "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.check": ("check_bank",),
+    "talentassess.bank.interview": ("InterviewBank",),
+    "talentassess.bank.interview_check": ("check_interview_bank",),
+    "talentassess.bank.interview_load": ("interview_bank_names", "load_interview_bank"),
     "talentassess.bank.keys": ("derive_keys",),
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
     "talentassess.bank.schema": ("ItemBank",),
@@ -88,6 +106,16 @@ _HOME = {
     "talentassess.core.scores": ("Scores",),
     "talentassess.core.status": ("Finding", "Severity", "Status"),
     "talentassess.ctt": ("ItemAnalysis", "OptionSettings", "analyze_items", "analyze_options"),
+    "talentassess.interview": (
+        "InterviewGuide",
+        "InterviewRatings",
+        "InterviewScores",
+        "MultiMethodProfile",
+        "combine_methods",
+        "composite_reliability",
+        "read_interview_ratings",
+        "score_interview",
+    ),
     "talentassess.linking": (
         "DriftTable",
         "EquatingTable",
@@ -117,6 +145,8 @@ _HOME = {
     "talentassess.scoring.pooling": ("pool_estimates",),
     "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
+    "talentassess.workflow.interview_forms": ("RatingForm", "rating_form", "read_rating_forms"),
+    "talentassess.workflow.interview_guide": ("build_guide", "load_guide", "save_guide"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.simulate": ("simulate",),
@@ -135,6 +165,10 @@ __all__ = [
     "EquatingTable",
     "Finding",
     "Fixed",
+    "InterviewBank",
+    "InterviewGuide",
+    "InterviewRatings",
+    "InterviewScores",
     "ItemAnalysis",
     "ItemBank",
     "JobProfile",
@@ -142,6 +176,7 @@ __all__ = [
     "LinkGrid",
     "LogNormalPrior",
     "Matches",
+    "MultiMethodProfile",
     "NormCard",
     "NormGroup",
     "NormTable",
@@ -149,6 +184,7 @@ __all__ = [
     "OptionSettings",
     "PlausibleValues",
     "PoolComparison",
+    "RatingForm",
     "RawAnswers",
     "ReportDoc",
     "Responses",
@@ -163,13 +199,17 @@ __all__ = [
     "analyze_items",
     "analyze_options",
     "bank_names",
+    "build_guide",
     "calibrate",
     "calibrate_loadings",
     "chain_links",
     "characteristic_curves",
     "check_bank",
+    "check_interview_bank",
+    "combine_methods",
     "compare_densities",
     "compare_pool",
+    "composite_reliability",
     "cross_check",
     "derive_keys",
     "equate_observed_scores",
@@ -177,11 +217,14 @@ __all__ = [
     "explore_dimensions",
     "find_occupations",
     "fit_norms",
+    "interview_bank_names",
     "key_responses",
     "link_scales",
     "load_bank",
     "load_calibration",
     "load_competencies",
+    "load_guide",
+    "load_interview_bank",
     "load_norms",
     "load_profile",
     "load_scores",
@@ -194,13 +237,18 @@ __all__ = [
     "pool_estimates",
     "prepare_scorer",
     "probability_above",
+    "rating_form",
     "read_answers",
+    "read_interview_ratings",
+    "read_rating_forms",
     "read_responses",
     "report",
     "run_study",
     "save",
+    "save_guide",
     "save_norms",
     "score",
+    "score_interview",
     "simulate",
     "sum_score_table",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli import commands_content, commands_data, commands_people
+from talentassess.cli import commands_content, commands_data, commands_interview, commands_people
 from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
@@ -19,6 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 bank = typer.Typer(help="Check an item bank, or export the schemas of its files.", no_args_is_help=True)
+
+interview = typer.Typer(help="Plan structured interviews, make rating forms, score ratings.", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:
@@ -49,3 +51,7 @@ app.command("report")(commands_content.report)
 bank.command("check")(commands_content.check)
 bank.command("schemas")(commands_content.schemas)
 app.add_typer(bank, name="bank")
+interview.command("guide")(commands_interview.guide)
+interview.command("form")(commands_interview.form)
+interview.command("ratings")(commands_interview.ratings)
+app.add_typer(interview, name="interview")

@@ -6,15 +6,27 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ReportError
 from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis
+from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile
 from talentassess.norming import NormTable
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
+from talentassess.workflow.report_interview import guide_report, interview_scores_report, multi_method_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
-Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable
+Reportable = (
+    Study
+    | PoolComparison
+    | ItemAnalysis
+    | Calibration
+    | Scores
+    | NormTable
+    | InterviewGuide
+    | InterviewScores
+    | MultiMethodProfile
+)
 
 
 def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
@@ -22,7 +34,8 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
 
     Parameters
     ----------
-    result : a study, a pool comparison, an item analysis, a calibration, scores or norms.
+    result : a study, a pool comparison, an item analysis, a calibration, scores, norms, an interview guide, interview
+        scores, or several methods in one profile.
     title : printed on top; a plain one is made if left out.
 
     Returns
@@ -53,5 +66,11 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
         return compose_report(title or "Scores", score_sections(result), sources=[result.provenance])
     if isinstance(result, NormTable):
         return compose_report(title or "Norms", norm_sections(result), sources=[result.provenance])
-    kinds = "a study, a pool comparison, an item analysis, a calibration, scores or norms"
+    if isinstance(result, InterviewGuide):
+        return guide_report(result, title)
+    if isinstance(result, InterviewScores):
+        return interview_scores_report(result, title)
+    if isinstance(result, MultiMethodProfile):
+        return multi_method_report(result, title)
+    kinds = "a study, a pool comparison, an item analysis, a calibration, scores, norms or interview results"
     raise ReportError(f"There is no report for a {type(result).__name__}; there is one for {kinds}.")

@@ -27,6 +27,7 @@ _CLOSED = re.compile(
 )
 _OPENER = "what|how|why|when|where|who|whom|whose|which"
 _DOUBLE = re.compile(rf"\b({_OPENER})\b[^?]+?\s(and|or)\s+({_OPENER})\s+\w+\s+\w+", re.IGNORECASE)
+_ASKED = re.compile(r"[^.?!]+\?")  # sentences that end in a question mark: "a day on which ... and what" asks nothing
 _PAST = re.compile(r"\b(tell me about|describe|walk me through|an example|think (back|of)|when did|last)\b", re.I)
 _WHAT_IF = re.compile(r"\b(would you|suppose|imagine)\b", re.IGNORECASE)
 
@@ -51,7 +52,7 @@ def double_question(text: str) -> bool:
     >>> double_question("What did you say, and how did it end?"), double_question("What did you say and do?")
     (True, False)
     """
-    return text.count("?") > 1 or _DOUBLE.search(text) is not None
+    return text.count("?") > 1 or any(_DOUBLE.search(asked) for asked in _ASKED.findall(text))
 
 
 def interview_wording_reviews(bank: InterviewBank) -> Iterator[Finding | Statistic]:

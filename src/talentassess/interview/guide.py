@@ -82,12 +82,13 @@ class LeftOut:
 
     Attributes
     ----------
-    competency : its id.
+    competency, name : its id, and its name as printed.
     question : id of the question; empty if the whole competency was left out.
     reason : a sentence.
     """
 
     competency: str
+    name: str
     question: str
     reason: str
 
@@ -292,12 +293,16 @@ def _left_out(
     for competency in sorted({*role.weights, *bank.competencies}, key=lambda c: -(role.weights.get(c) or 0)):
         if competency not in covered:
             reason = _why_competency(bank, role, competency, context, left)
-            found.append(LeftOut(competency=competency, question="", reason=reason))
+            found.append(LeftOut(competency=competency, name=role.name(competency), question="", reason=reason))
             continue
         for chain in bank.interview(competency).chains:
             if chain.question.id not in asked:
                 reason = _why_question(chain, context, left)
-                found.append(LeftOut(competency=competency, question=chain.question.id, reason=reason))
+                found.append(
+                    LeftOut(
+                        competency=competency, name=role.name(competency), question=chain.question.id, reason=reason
+                    )
+                )
     return found
 
 

@@ -74,6 +74,7 @@ def _before(guide: InterviewGuide) -> Section:
             TableBlock("Time plan", plan, {"from minute": "0", "minutes": "0"}, anchor="time-plan"),
             Paragraph(opening),
             Paragraph(closing),
+            FindingBlock(guide.findings, "Limits of this guide"),
         ),
     )
 
@@ -100,7 +101,8 @@ def _question(planned: PlannedQuestion, guide: InterviewGuide) -> Section:
             anchor=f"anchors-{number}",
         ),
     )
-    return Section(f"Question {number}: {planned.name} ({question.minutes:g} minutes)", f"question-{number}", blocks)
+    title = f"Question {number}: {planned.name} ({question.minutes:g} minutes)"
+    return Section(title, f"question-{number}", blocks, whole=True)
 
 
 def _part(part: str) -> str:
@@ -114,9 +116,10 @@ def _lines(texts: Sequence[str]) -> str:
 def _rating(guide: InterviewGuide) -> Section:
     star = {
         "part": [criterion.name for criterion in guide.star],
-        "missing": [criterion.missing for criterion in guide.star],
-        "partial": [criterion.partial for criterion in guide.star],
-        "complete": [criterion.complete for criterion in guide.star],
+        "what should be known": [criterion.question for criterion in guide.star],
+        "how complete it is": [
+            f"missing: {s.missing}\npartial: {s.partial}\ncomplete: {s.complete}" for s in guide.star
+        ],
     }
     faults = {
         "fault": [fault.name for fault in guide.faults],
@@ -139,20 +142,34 @@ def _rating(guide: InterviewGuide) -> Section:
 
 
 def _omissions(guide: InterviewGuide) -> Section:
-    columns = guide.tables()["left_out"]
     covered = (
         f"The questions ask for {len(guide.competencies)} competencies, which hold {guide.covered:.0%} of the role's "
         f"known importance. {guide.planned:g} of {guide.minutes:g} minutes are planned."
     )
-    table = {
-        "competency": [name.replace("_", " ") for name in map(str, columns["competency"])],
-        "question": [str(q) or "all" for q in columns["question"]],
-        "reason": columns["reason"],
-    }
+    rows = [*_left_questions(guide), *_left_competencies(guide)]
     blocks: list[Block] = [Paragraph(covered)]
-    if columns["reason"]:
+    if rows:
+        table = {head: [row[k] for row in rows] for k, head in enumerate(("competency", "questions", "reason"))}
         blocks.append(TableBlock("Competencies and questions left out", table, anchor="left-out"))
-    return Section("What was left out, and why", "omissions", (*blocks, FindingBlock(guide.findings)))
+    return Section("What was left out, and why", "omissions", tuple(blocks))
+
+
+def _left_questions(guide: InterviewGuide) -> list[tuple[str, str, str]]:
+    """Return (competency, question ids, reason) for competencies that are asked for, one row per reason."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for left in guide.left_out:
+        if left.question:
+            together.setdefault((left.name, left.reason), []).append(left.question)
+    return [(name, ", ".join(questions), reason) for (name, reason), questions in together.items()]
+
+
+def _left_competencies(guide: InterviewGuide) -> list[tuple[str, str, str]]:
+    """Return (competencies, "all", reason) for those that are not asked for at all, one row per reason."""
+    together: dict[str, list[str]] = {}
+    for left in guide.left_out:
+        if not left.question:
+            together.setdefault(left.reason, []).append(left.name)
+    return [(", ".join(names), "all", reason) for reason, names in together.items()]
 
 
 def interview_scores_report(scores: InterviewScores, title: str | None = None) -> ReportDoc:

@@ -131,9 +131,12 @@ def combine_methods(
     Scores are standardised over the persons who have all methods: z = (score - mean) / SD, SE_z = SE / SD. Shrunken
     scores (EAP, MAP) have SE_z = SE sqrt(r) / SD, the standard error of the score before shrinkage in its own SDs. The
     composite is sum_m w_m z_m / SD(sum), its SE sqrt(sum_m w_m^2 SE_zm^2) / SD(sum), its reliability Mosier's (1943).
-    Errors of different methods are taken as independent. Two methods disagree on a person where |z_a - z_b| /
-    sqrt(SE_a^2 + SE_b^2) exceeds the two-sided normal quantile; as many as ``expected_by_chance`` would do so by
-    measurement error alone.
+    Errors of different methods are taken as independent.
+
+    Two methods are compared in SDs of their true scores, t = z / sqrt(r), because the less reliable of two methods
+    spreads its true scores over a smaller part of its observed SD. They disagree on a person where |t_a - t_b| /
+    sqrt(SE_ta^2 + SE_tb^2) exceeds the two-sided normal quantile; as many as ``expected_by_chance`` would do so by
+    measurement error alone, if the methods measured the same.
 
     Parameters
     ----------
@@ -298,7 +301,8 @@ def _agreement(
             with np.errstate(divide="ignore"):
                 bounds = np.tanh(np.arctanh(r) + np.array([-1, 1]) * critical / np.sqrt(n - 3))
             three = [disattenuated_correlation(float(x), reliability[c, a], reliability[c, b]) for x in (r, *bounds)]
-            ratio = _ratio(z[:, c], se[:, c], a, b)
+            difference, error = _difference(z[:, c], se[:, c], reliability[c], (a, b))
+            ratio = difference / error
             yield MethodAgreement(
                 competency=competency,
                 first=labels[1][a],
@@ -315,12 +319,15 @@ def _agreement(
             )
 
 
-def _ratio(z: FloatArray, se: FloatArray, a: int, b: int) -> FloatArray:
-    """Return (N,) difference of two methods over its standard error; NaN where either is missing."""
-    error = np.sqrt(se[:, a] ** 2 + se[:, b] ** 2)
-    difference = z[:, a] - z[:, b]
-    found: FloatArray = np.divide(difference, error, out=np.full_like(error, np.nan), where=error > 0)
-    return found
+def _difference(
+    z: FloatArray, se: FloatArray, reliability: FloatArray, pair: tuple[int, int]
+) -> tuple[FloatArray, FloatArray]:
+    """Return (N,) differences of two methods in SDs of true scores and their standard errors; NaN where not known."""
+    a, b = pair
+    known = np.where(reliability > 0, reliability, np.nan)
+    t, error = z / np.sqrt(known), se / np.sqrt(known)
+    joint = np.sqrt(error[:, a] ** 2 + error[:, b] ** 2)
+    return t[:, a] - t[:, b], np.where(joint > 0, joint, np.nan)
 
 
 def _findings(
@@ -377,8 +384,11 @@ def _differing(p: MultiMethodProfile, person: int, competency: int) -> str:
 
     critical = float(ndtri((1 + p.confidence) / 2))
     z, se = p.z[person, competency][None], p.se[person, competency][None]
-    pairs = combinations(range(len(p.methods)), 2)
-    found = [(a, b) for a, b in pairs if abs(_ratio(z, se, a, b)[0]) > critical]
+    found = []
+    for a, b in combinations(range(len(p.methods)), 2):
+        difference, error = _difference(z, se, p.reliability[competency], (a, b))
+        if abs(difference[0] / error[0]) > critical:
+            found.append((a, b))
     return ", ".join(f"{p.methods[a]} / {p.methods[b]}" for a, b in found)
 
 
@@ -389,12 +399,12 @@ def _disagreement_columns(p: MultiMethodProfile) -> Columns:
     rows: list[tuple[object, ...]] = []
     for c, competency in enumerate(p.competencies):
         for a, b in combinations(range(len(p.methods)), 2):
-            ratio = _ratio(p.z[:, c], p.se[:, c], a, b)
+            difference, error = _difference(p.z[:, c], p.se[:, c], p.reliability[c], (a, b))
+            ratio = difference / error
             for i in np.flatnonzero(np.isfinite(ratio)):
-                difference = p.z[i, c, a] - p.z[i, c, b]
                 chance = 2 * float(ndtr(-abs(ratio[i])))
                 names = (p.person_ids[i], competency, p.methods[a], p.methods[b])
-                rows.append((*names, difference, difference / ratio[i] if ratio[i] else np.nan, ratio[i], chance))
+                rows.append((*names, float(difference[i]), float(error[i]), float(ratio[i]), chance))
     heads = ("person", "competency", "first", "second", "difference", "se", "ratio", "p")
     columns = {head: [row[k] for row in rows] for k, head in enumerate(heads)}
     return columns | {"flag": [abs(float(str(row[6]))) > critical for row in rows]}

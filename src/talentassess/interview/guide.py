@@ -316,7 +316,7 @@ def _why_competency(bank: InterviewBank, role: RoleWeights, competency: str, con
         return f"None of its questions fits the context {context}."
     shortest = min(question.minutes for question in fitting)
     if shortest > left:
-        return f"Time: its shortest question takes {shortest:g} minutes and {left:g} are left for more questions."
+        return f"Time: its shortest question takes {shortest:g} minutes, and no more than {left:g} remain."
     return "Its questions take up themes that are asked already, which costs more than its importance adds."
 
 

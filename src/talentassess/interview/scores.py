@@ -48,6 +48,8 @@ class InterviewScores(Tabular):
     se : (N, C) standard error; NaN where a person has a single rating and nothing tells its error.
     n_raters, n_questions, n_ratings, n_missing : (N, C) counts.
     reliability : (C,) 1 - mean(se^2) / var(score) over the persons, not below 0; NaN with fewer than three persons.
+        As the errors hold the leniency of raters and the difficulty of questions too, which do not matter where all
+        persons share them, it is rather too low than too high.
     components : where the error comes from.
     findings : limits a reader should know, missing ratings among them.
     provenance : where the ratings came from.

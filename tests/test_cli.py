@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import talentassess as ta
+from interview_cases import RATINGS, TINY_INTERVIEW, tiny_guide
 from talentassess.calibration import calibrate
 from talentassess.cli import INTERRUPTED, main
 from talentassess.cli.app import app
@@ -151,7 +153,8 @@ NAMES = [" ".join(path) for path in COMMANDS]
 
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
-    assert set(NAMES) == {*design.split(), "bank check", "bank schemas"}
+    groups = {"bank check", "bank schemas", "interview guide", "interview form", "interview ratings"}
+    assert set(NAMES) == {*design.split(), *groups}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=NAMES)
@@ -199,8 +202,15 @@ WITH_JSON = {
         *("pool", "{place}/new/candidates.json", ROLE, "--norms", "{place}/deep/norms"),
         *("--out", "{place}/again/pool.json"),
     ),
+    "interview guide": (
+        *("interview", "guide", "--role", ROLE, "--context", "call_centre", "--minutes", "30"),
+        *("--bank", str(TINY_INTERVIEW), "--out", "{place}/again/guide.json"),
+    ),
+    "interview ratings": (
+        *("interview", "ratings", str(RATINGS), "--bank", str(TINY_INTERVIEW), "--out", "{place}/again/ratings.csv"),
+    ),
 }
-ABOUT_ANSWERS = ("analyze", "calibrate", "score", "norms", "match", "pool")
+ABOUT_ANSWERS = ("analyze", "calibrate", "score", "norms", "match", "pool", "interview ratings")
 
 
 def filled(arguments: tuple[str, ...], chain: Chain) -> list[str]:
@@ -437,9 +447,51 @@ def test_bank_check_ends_with_1_on_problems(tmp_path):
     assert "problem: ow_sr_01, ow_sr_02" in shown.stdout
 
 
+def test_bank_check_takes_an_interview_bank_and_prints_its_themes():
+    shown = run("bank", "check", TINY_INTERVIEW)
+    assert "Coverage: questions per competency and context" in shown
+    assert "Coverage of the standard themes" in shown
+    assert "InterviewBankCheck(tiny_interview 1.0.0: 0 problem(s), 0 warning(s)" in shown
+
+
+def test_an_interview_from_guide_to_scores(tmp_path):
+    guide, form, scores = tmp_path / "guide.json", tmp_path / "form.xlsx", tmp_path / "scores.html"
+    planning = ("interview", "guide", "--role", ROLE, "--context", "call_centre", "--bank", TINY_INTERVIEW)
+    shown = run(*planning, "--minutes", "24", "--out", guide)
+    assert "ow_iq_03" in shown
+    assert "Left out" in shown
+    run(*planning, "--minutes", "24", "--out", tmp_path / "guide.pdf")
+    run("report", guide, "--out", tmp_path / "guide.html")
+    printed = run(
+        "interview", "form", "--guide", guide, "--out", form, "--candidate", "Ann", "--rater", "A b", "--rater", "C"
+    )
+    assert re.findall(r"form-\S+", printed) == ["form-a-b.xlsx", "form-c.xlsx"]
+    for name in ("form-a-b.xlsx", "form-c.xlsx"):
+        book = openpyxl.load_workbook(tmp_path / name)
+        for row in (7, 8):
+            book["Ann"].cell(row, 9).value = 4
+        book.save(tmp_path / name)
+    shown = run(
+        "interview", "ratings", tmp_path / "form-a-b.xlsx", tmp_path / "form-c.xlsx", "--out", scores, "--simulated"
+    )
+    assert "SIMULATED" in shown
+    assert "SIMULATED" in scores.read_text(encoding="utf-8")
+
+
+def test_a_bad_rating_is_named_with_its_cell(refused, tmp_path):
+    ta.rating_form(tiny_guide(minutes=24), candidates=["Ann"], raters=["R"]).save(tmp_path / "form.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "form.xlsx")
+    book["Ann"].cell(7, 9).value = 9
+    book.save(tmp_path / "form.xlsx")
+    message = refused("interview", "ratings", tmp_path / "form.xlsx", "--out", tmp_path / "scores.csv")
+    assert "form.xlsx, sheet 'Ann', cell I7: found '9'; a whole number from 1 to 5 is needed" in message
+    message = refused("interview", "form", "--guide", tmp_path / "form.xlsx", "--out", tmp_path / "form.xlsx")
+    assert "is used by this command already" in message
+
+
 def test_bank_schemas_writes_json_schemas(tmp_path):
     printed = run("bank", "schemas", "--out", tmp_path / "new/schemas").split()
-    assert len(printed) == 4
+    assert len(printed) == 6
     for path in printed:
         assert "$schema" in json.loads(Path(path).read_text(encoding="utf-8"))
 

@@ -90,7 +90,7 @@ def test_item_banks_and_interview_banks_are_told_apart():
             "            minute: 7",
             "field 'minute': is not a known field; did you mean 'minutes'?",
         ),
-        (OW, "\n    3: [", "\n    4: [", "field 'general', field '4': is not a known field; did you mean"),
+        (OW, "\n    3: [", "\n    4: [", "field 'general', field '4': is not a known field; there are: 1, 3, 5"),
         (
             OW,
             "competency: ownership",
@@ -118,10 +118,10 @@ def test_files_that_would_be_passed_over_are_named(tmp_path):
     (folder / "interview" / "empathy.yml").write_text("x: 1", encoding="utf-8")
     with pytest.raises(ContentError) as caught:
         load_interview_bank(folder)
-    assert caught.value.problems == (
+    assert set(caught.value.problems) == {
         "sjt.yaml: not a file of an interview bank; there are bank.yaml and interview/<competency>.yaml",
         "interview/empathy.yml: the ending must be .yaml, or the file is not read",
-    )
+    }
 
 
 def test_missing_banks_files_and_names(tmp_path):

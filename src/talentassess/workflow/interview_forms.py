@@ -160,6 +160,7 @@ class _Form:
     last: int
 
     def text(self, row: int, key: str) -> str:
+        """Return the text of a cell, empty if it is."""
         return self.cells.get((row, self.keys[key]), "")
 
     @property

@@ -217,7 +217,9 @@ def multi_method_report(profile: MultiMethodProfile, title: str | None = None) -
     decimals = dict.fromkeys(("r", "lower", "upper", "r without error"), "0.00") | {"by chance": "0.0"}
     scores = dict.fromkeys((*profile.methods, "composite"), "+0.00")
     errors = {f"se({name})": "0.00" for name in (*profile.methods, "composite")}
+    ratios = [abs(float(str(ratio))) for ratio in tables["disagreement"]["ratio"]]
     flagged = [k for k, flag in enumerate(tables["disagreement"]["flag"]) if flag]
+    flagged.sort(key=lambda k: -ratios[k])
     differ = {n: [column[k] for k in flagged] for n, column in tables["disagreement"].items() if n != "flag"}
     agreement = Section(
         "How far the methods agree",
@@ -229,14 +231,16 @@ def multi_method_report(profile: MultiMethodProfile, title: str | None = None) -
                 {heads[name]: tables["agreement"][name] for name in heads},
                 decimals,
                 notes=(
-                    f"Intervals at {profile.confidence:.0%}; differ: persons whose methods differ by more than that.",
+                    f"lower, upper: {profile.confidence:.0%} interval of r. differ: persons whose methods differ by "
+                    f"more than measurement error explains at {profile.confidence:.0%}; by chance: how many would if the "
+                    "methods measured the same.",
                 ),
             ),
             TableBlock(
                 "Persons whose methods differ by more than measurement error explains",
                 differ,
                 {"difference": "+0.00", "se": "0.00", "ratio": "+0.00", "p": "p"},
-                limit=60,
+                limit=25,
             ),
         ),
     )

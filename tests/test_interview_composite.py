@@ -112,6 +112,39 @@ def test_shrunken_scores_get_the_error_of_the_score_before_shrinkage():
     assert profile.z[:, 0, 0] == pytest.approx(profile.z[:, 0, 1], abs=1e-9)
 
 
+def test_a_few_persons_are_placed_in_the_metric_of_a_larger_group():
+    everybody = three_methods(200)
+    group = combine_methods(everybody)
+    few = {
+        "self_report": theta_scores(everybody["self_report"].theta[:3], everybody["self_report"].se[:3], [0.85]),
+        "situational": theta_scores(everybody["situational"].theta[:3], everybody["situational"].se[:3], [0.7]),
+        "interview": interview_scores(everybody["interview"].score[:3], everybody["interview"].se[:3], [np.nan]),
+    }
+    with pytest.raises(InterviewError, match="For a few persons, give reference="):
+        combine_methods(few)
+    placed = combine_methods(few, reference=group)
+    assert placed.composite == pytest.approx(group.composite[:3])
+    assert placed.composite_se == pytest.approx(group.composite_se[:3])
+    assert placed.composite_reliability == pytest.approx(group.composite_reliability)
+    assert [(a.persons, a.compared) for a in placed.agreement] == [(200, 3)] * 3
+    with pytest.raises(InterviewError, match="the methods in the same order"):
+        combine_methods({"interview": few["interview"], "self_report": few["self_report"]}, reference=group)
+
+
+def test_separately_scored_methods_of_a_real_bank_join():
+    """SIMULATED answers to the shipped bank: its self-report and situational items, each scored by itself."""
+    answers = ta.simulate(ta.load_bank("service_core"), 150, seed=4)
+    parts = {kind: [i for i in answers.item_ids if i.startswith("ow_" + kind)] for kind in ("sr", "sj")}
+    scored = {}
+    for kind, items in parts.items():
+        chosen = answers.select(items)
+        scored[kind] = ta.score(ta.calibrate(chosen, "graded", se=None), chosen)
+    profile = combine_methods(scored)
+    assert profile.competencies == ("ownership",)
+    assert profile.provenance.simulated
+    assert np.isfinite(profile.composite).all()
+
+
 def test_a_person_without_a_method_has_no_composite_and_is_named():
     methods = three_methods(30)
     theta = methods["self_report"].theta.copy()

@@ -14,26 +14,27 @@ from talentassess.core.provenance import Provenance
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
-from talentassess.interview.mosier import composite_reliability, disattenuated_correlation
+from talentassess.interview.metric import MethodMetric, fit_metric
+from talentassess.interview.mosier import disattenuated_correlation
 from talentassess.interview.scores import InterviewScores
 
-FEWEST = 10  # persons with all methods: below, means, SDs and correlations of the group say too little to build on
 SHRUNKEN = ("eap", "map", "sum-eap")
 LOW_AGREEMENT = 0.5  # disattenuated: less than a quarter of the true variance shared is no one competency
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MethodAgreement:
-    """How two methods agree on one competency, over the persons who have both.
+    """How two methods agree on one competency.
 
     Attributes
     ----------
     competency, first, second : what is compared.
-    persons : number who have both.
+    persons : number behind the correlation: those who set the metric.
     correlation, lower, upper : observed, with its confidence interval (Fisher z).
     disattenuated, disattenuated_lower, disattenuated_upper : divided by sqrt(r_aa r_bb), the interval too (Hunter &
         Schmidt 2004, Methods of Meta-Analysis, ch. 3: the reliabilities are taken as known).
-    flagged : number of persons on whom the methods differ by more than chance.
+    compared : number of persons at hand who have both, with errors that are known.
+    flagged : number of them on whom the methods differ by more than chance.
     expected_by_chance : number that would be flagged if they differed by measurement error alone.
     """
 
@@ -47,6 +48,7 @@ class MethodAgreement:
     disattenuated: float
     disattenuated_lower: float
     disattenuated_upper: float
+    compared: int
     flagged: int
     expected_by_chance: float
 
@@ -63,6 +65,7 @@ class MultiMethodProfile(Tabular):
     reliability : (C, M) of each method.
     composite, composite_se : (N, C) weighted sum, standardised again; NaN where a method is missing.
     composite_reliability : (C,) by Mosier (1943).
+    metric : means, SDs and correlations of the group that the scores are standardised by.
     agreement : per competency and pair of methods.
     confidence : of intervals and flags.
     findings : limits a reader should know.
@@ -79,6 +82,7 @@ class MultiMethodProfile(Tabular):
     composite: FloatArray
     composite_se: FloatArray
     composite_reliability: FloatArray
+    metric: MethodMetric
     agreement: tuple[MethodAgreement, ...]
     confidence: float
     findings: tuple[Finding, ...]
@@ -124,11 +128,12 @@ def combine_methods(
     methods: Mapping[str, Scores | InterviewScores],
     *,
     weights: Mapping[str, float] | None = None,
+    reference: MultiMethodProfile | None = None,
     confidence: float = 0.95,
 ) -> MultiMethodProfile:
     """Bring self-report, situational and interview scores into one profile, and show how far they disagree.
 
-    Scores are standardised over the persons who have all methods: z = (score - mean) / SD, SE_z = SE / SD. Shrunken
+    Scores are standardised by a group of persons with all methods: z = (score - mean) / SD, SE_z = SE / SD. Shrunken
     scores (EAP, MAP) have SE_z = SE sqrt(r) / SD, the standard error of the score before shrinkage in its own SDs. The
     composite is sum_m w_m z_m / SD(sum), its SE sqrt(sum_m w_m^2 SE_zm^2) / SD(sum), its reliability Mosier's (1943).
     Errors of different methods are taken as independent.
@@ -143,12 +148,15 @@ def combine_methods(
     methods : name -> scores whose dimensions are named by competency; two or more. Only competencies that all methods
         measure are combined; the others are named in a finding.
     weights : method -> weight, made to add up to 1; equal if left out. They are a judgement, not an estimate.
+    reference : the profile of a larger group with the same methods, for a few persons: its means, SDs, correlations
+        and reliabilities are used. Left out, the persons themselves are the group.
     confidence : of intervals and flags.
 
     Raises
     ------
-    InterviewError : fewer than two methods, no common competency, fewer than ten persons with all methods, a method
-        that does not vary, or weights that are no weights.
+    InterviewError : fewer than two methods, no common competency, fewer than ten persons with all methods and no
+        reference, a reference with other methods or competencies, a method that does not vary, or weights that are no
+        weights.
     """
     names = tuple(methods)
     w = _weights(names, weights)
@@ -159,11 +167,14 @@ def combine_methods(
     persons = tuple(dict.fromkeys(p for measure in measures for p in measure.persons))
     score, se = _aligned(measures, persons, len(competencies))
     complete: BoolArray = np.asarray(np.isfinite(score).all(axis=2))
-    _check_complete(score, complete, competencies, names)
     reliability = np.column_stack([measure.reliability for measure in measures])
-    z, se_z = _standardised(score, se, complete, reliability, np.array([m.shrunken for m in measures]))
-    composite, composite_se, composite_rel = _composite(z, se_z, complete, reliability, w)
-    agreement = tuple(_agreement(z, se_z, reliability, (competencies, names), confidence))
+    if reference is None:
+        metric = fit_metric(score, complete, reliability, (competencies, names))
+    else:
+        metric = _reference_metric(reference, competencies, names)
+    z, se_z = _standardised(score, se, metric, np.array([m.shrunken for m in measures]))
+    sd = metric.composite_sd(w)
+    agreement = tuple(_agreement(z, se_z, metric, confidence))
     return MultiMethodProfile(
         person_ids=persons,
         competencies=competencies,
@@ -171,10 +182,11 @@ def combine_methods(
         weights=w,
         z=z,
         se=se_z,
-        reliability=reliability,
-        composite=composite,
-        composite_se=composite_se,
-        composite_reliability=composite_rel,
+        reliability=metric.reliability,
+        composite=np.where(complete, z @ w, np.nan) / sd,
+        composite_se=np.sqrt(np.where(complete, se_z**2 @ w**2, np.nan)) / sd,
+        composite_reliability=metric.composite_reliability(w),
+        metric=metric,
         agreement=agreement,
         confidence=confidence,
         findings=(*findings, *_findings(agreement, persons, complete, competencies)),
@@ -239,74 +251,53 @@ def _aligned(measures: Sequence[_Measure], persons: Sequence[str], n_c: int) -> 
     return score, se
 
 
-def _check_complete(score: FloatArray, complete: BoolArray, competencies: Sequence[str], names: Sequence[str]) -> None:
-    problems = []
-    for c, competency in enumerate(competencies):
-        count = int(complete[:, c].sum())
-        if count < FEWEST:
-            each = ", ".join(f"{m} {int(np.isfinite(score[:, c, j]).sum())}" for j, m in enumerate(names))
-            problems.append(f"{competency}: {count} person(s) with all methods ({each}); at least {FEWEST} are needed")
-            continue
-        for m, name in enumerate(names):
-            if np.ptp(score[complete[:, c], c, m]) == 0:
-                problems.append(f"{competency}, {name}: all persons have the same score")
-    if problems:
+def _reference_metric(
+    reference: MultiMethodProfile, competencies: Sequence[str], methods: Sequence[str]
+) -> MethodMetric:
+    m = reference.metric
+    if tuple(methods) != m.methods or not set(competencies) <= set(m.competencies):
         raise InterviewError(
-            "These methods cannot be brought to one metric; person ids must be the same in all of them.", problems
+            f"The reference has the methods {', '.join(m.methods)} on {', '.join(m.competencies)}; needed are "
+            f"{', '.join(methods)} on {', '.join(competencies)}, the methods in the same order."
         )
+    rows = [m.competencies.index(c) for c in competencies]
+    return MethodMetric(
+        competencies=tuple(competencies),
+        methods=m.methods,
+        persons=tuple(m.persons[c] for c in rows),
+        mean=m.mean[rows],
+        sd=m.sd[rows],
+        reliability=m.reliability[rows],
+        correlation=m.correlation[rows],
+    )
 
 
 def _standardised(
-    score: FloatArray, se: FloatArray, complete: BoolArray, reliability: FloatArray, shrunken: BoolArray
+    score: FloatArray, se: FloatArray, metric: MethodMetric, shrunken: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    z, se_z = np.full_like(score, np.nan), np.full_like(score, np.nan)
-    for c in range(score.shape[1]):
-        use = score[complete[:, c], c]
-        sd = use.std(axis=0, ddof=1)
-        factor = np.where(shrunken, np.sqrt(reliability[c]), 1.0)
-        z[:, c] = (score[:, c] - use.mean(axis=0)) / sd
-        se_z[:, c] = se[:, c] * factor / sd
-    return z, se_z
+    """Return z and its standard error (N, C, M)."""
+    factor = np.where(shrunken, np.sqrt(metric.reliability), 1.0)
+    return (score - metric.mean) / metric.sd, se * factor / metric.sd
 
 
-def _composite(
-    z: FloatArray, se: FloatArray, complete: BoolArray, reliability: FloatArray, w: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return composite and its SE (N, C) and reliability (C,); NaN for persons who lack a method."""
-    raw = np.where(complete, z @ w, np.nan)
-    sd = np.array([np.std(raw[complete[:, c], c], ddof=1) for c in range(z.shape[1])])
-    error = np.sqrt(np.where(complete, se**2 @ w**2, np.nan))
-    rel = [
-        composite_reliability(w, np.corrcoef(z[complete[:, c], c], rowvar=False), reliability[c])
-        for c in range(z.shape[1])
-    ]
-    return raw / sd, error / sd, np.array(rel)
-
-
-def _agreement(
-    z: FloatArray,
-    se: FloatArray,
-    reliability: FloatArray,
-    labels: tuple[Sequence[str], Sequence[str]],
-    confidence: float,
-) -> Iterator[MethodAgreement]:
+def _agreement(z: FloatArray, se: FloatArray, metric: MethodMetric, confidence: float) -> Iterator[MethodAgreement]:
+    """Yield how methods agree: correlations of the group that set the metric, flags of the persons at hand."""
     from scipy.special import ndtri
 
     critical = float(ndtri((1 + confidence) / 2))
-    for c, competency in enumerate(labels[0]):
-        for a, b in combinations(range(len(labels[1])), 2):
-            both = np.isfinite(z[:, c, a]) & np.isfinite(z[:, c, b])
-            n = int(both.sum())
-            r = float(np.corrcoef(z[both, c, a], z[both, c, b])[0, 1])
+    for c, competency in enumerate(metric.competencies):
+        rel, n = metric.reliability[c], metric.persons[c]
+        for a, b in combinations(range(len(metric.methods)), 2):
+            r = float(metric.correlation[c, a, b])
             with np.errstate(divide="ignore"):
                 bounds = np.tanh(np.arctanh(r) + np.array([-1, 1]) * critical / np.sqrt(n - 3))
-            three = [disattenuated_correlation(float(x), reliability[c, a], reliability[c, b]) for x in (r, *bounds)]
-            difference, error = _difference(z[:, c], se[:, c], reliability[c], (a, b))
+            three = [disattenuated_correlation(float(x), rel[a], rel[b]) for x in (r, *bounds)]
+            difference, error = _difference(z[:, c], se[:, c], rel, (a, b))
             ratio = difference / error
             yield MethodAgreement(
                 competency=competency,
-                first=labels[1][a],
-                second=labels[1][b],
+                first=metric.methods[a],
+                second=metric.methods[b],
                 persons=n,
                 correlation=r,
                 lower=float(bounds[0]),
@@ -314,6 +305,7 @@ def _agreement(
                 disattenuated=three[0],
                 disattenuated_lower=three[1],
                 disattenuated_upper=three[2],
+                compared=int(np.isfinite(ratio).sum()),
                 flagged=int(np.sum(np.abs(ratio[np.isfinite(ratio)]) > critical)),
                 expected_by_chance=float(np.isfinite(ratio).sum() * (1 - confidence)),
             )
@@ -354,7 +346,7 @@ def _findings(
             remedy = "They may not measure the same competency; report them side by side rather than added up."
             yield Finding("methods_disagree", Severity.WARNING, where, message, remedy)
         if a.flagged > a.expected_by_chance + 2 * np.sqrt(a.expected_by_chance):
-            message = f"{a.flagged} of {a.persons} persons differ by more than measurement error explains."
+            message = f"{a.flagged} of {a.compared} persons differ by more than measurement error explains."
             remedy = f"About {a.expected_by_chance:.1f} would by chance; look at these persons' answers."
             yield Finding("many_differ", Severity.NOTE, where, message, remedy)
     for c, competency in enumerate(competencies):

@@ -199,68 +199,66 @@ def interview_scores_report(scores: InterviewScores, title: str | None = None) -
     return compose_report(title or "Interview scores", [section], sources=[scores.provenance])
 
 
+AGREEMENT = {
+    "competency": "competency",
+    "first": "method",
+    "second": "other method",
+    "persons": "persons",
+    "correlation": "r",
+    "lower": "lower",
+    "upper": "upper",
+    "disattenuated": "r without error",
+    "compared": "compared",
+    "flagged": "differ",
+    "expected_by_chance": "by chance",
+}
+
+
 def multi_method_report(profile: MultiMethodProfile, title: str | None = None) -> ReportDoc:
     """Return several methods side by side; how far they agree stands before the composite."""
+    sections = [_agreement(profile), _composite(profile)]
+    return compose_report(title or "Several methods, one profile", sections, sources=profile.sources)
+
+
+def _agreement(profile: MultiMethodProfile) -> Section:
     tables = profile.tables()
-    heads = {
-        "competency": "competency",
-        "first": "method",
-        "second": "other method",
-        "persons": "persons",
-        "correlation": "r",
-        "lower": "lower",
-        "upper": "upper",
-        "disattenuated": "r without error",
-        "flagged": "differ",
-        "expected_by_chance": "by chance",
-    }
-    decimals = dict.fromkeys(("r", "lower", "upper", "r without error"), "0.00") | {"by chance": "0.0"}
-    scores = dict.fromkeys((*profile.methods, "composite"), "+0.00")
-    errors = {f"se({name})": "0.00" for name in (*profile.methods, "composite")}
+    columns = {heading: tables["agreement"][name] for name, heading in AGREEMENT.items()}
+    formats = dict.fromkeys(("r", "lower", "upper", "r without error"), "0.00") | {"by chance": "0.0"}
+    note = (
+        f"lower, upper: {profile.confidence:.0%} interval of r. differ: of the persons compared, those whose methods "
+        f"differ by more than measurement error explains at {profile.confidence:.0%}; by chance: how many would if "
+        "the methods measured the same."
+    )
     ratios = [abs(float(str(ratio))) for ratio in tables["disagreement"]["ratio"]]
     flagged = [k for k, flag in enumerate(tables["disagreement"]["flag"]) if flag]
     flagged.sort(key=lambda k: -ratios[k])
     differ = {n: [column[k] for k in flagged] for n, column in tables["disagreement"].items() if n != "flag"}
-    agreement = Section(
-        "How far the methods agree",
-        "agreement",
-        (
-            FindingBlock(profile.findings),
-            TableBlock(
-                "Correlation of the methods",
-                {heads[name]: tables["agreement"][name] for name in heads},
-                decimals,
-                notes=(
-                    f"lower, upper: {profile.confidence:.0%} interval of r. differ: persons whose methods differ by "
-                    f"more than measurement error explains at {profile.confidence:.0%}; by chance: how many would if the "
-                    "methods measured the same.",
-                ),
-            ),
-            TableBlock(
-                "Persons whose methods differ by more than measurement error explains",
-                differ,
-                {"difference": "+0.00", "se": "0.00", "ratio": "+0.00", "p": "p"},
-                limit=25,
-            ),
+    blocks = (
+        FindingBlock(profile.findings),
+        TableBlock("Correlation of the methods", columns, formats, notes=(note,)),
+        TableBlock(
+            "Persons whose methods differ by more than measurement error explains, in SDs of true scores",
+            differ,
+            {"difference": "+0.00", "se": "0.00", "ratio": "+0.00", "p": "p"},
+            limit=25,
+            anchor="persons-who-differ",
         ),
     )
+    return Section("How far the methods agree", "agreement", blocks)
+
+
+def _composite(profile: MultiMethodProfile) -> Section:
     parts = ", ".join(f"{m} {w:.0%}" for m, w in zip(profile.methods, profile.weights, strict=True))
+    names = (*profile.methods, "composite")
     reliability: dict[str, Column] = {
         "competency": list(profile.competencies),
         **{m: profile.reliability[:, k] for k, m in enumerate(profile.methods)},
         "composite": profile.composite_reliability,
     }
-    together = Section(
-        "Methods and composite",
-        "composite",
-        (
-            Paragraph(f"Weights: {parts}. All scores are in standard deviations of the persons who have every method."),
-            TableBlock(
-                "Reliability (composite: Mosier 1943)",
-                reliability,
-                dict.fromkeys((*profile.methods, "composite"), "0.00"),
-            ),
-            TableBlock("Profile per person and competency", tables["profile"], scores | errors, limit=100),
-        ),
+    formats = dict.fromkeys(names, "+0.00") | {f"se({name})": "0.00" for name in names}
+    blocks = (
+        Paragraph(f"Weights: {parts}. All scores are in standard deviations of the group that set the metric."),
+        TableBlock("Reliability (composite: Mosier 1943)", reliability, dict.fromkeys(names, "0.00")),
+        TableBlock("Profile per person and competency", profile.tables()["profile"], formats, limit=100),
     )
-    return compose_report(title or "Several methods, one profile", [agreement, together], sources=profile.sources)
+    return Section("Methods and composite", "composite", blocks)

@@ -426,6 +426,13 @@ def test_items_lists_banks_and_the_items_of_one():
     assert [item for item in bank.item_ids if f"│ {item} " not in shown] == []
 
 
+def test_items_lists_the_questions_of_an_interview_bank():
+    shown = run("items", TINY_INTERVIEW)
+    assert "InterviewBank(tiny_interview 1.0.0" in shown
+    assert "fu_iq_03" in shown
+    assert len(json.loads(run("items", TINY_INTERVIEW, "--json"))["probes"]) == 30
+
+
 def test_bank_check_passes_the_shipped_bank_and_prints_its_coverage():
     shown = run("bank", "check", "service_core")
     assert "Coverage: items per scale, method and context" in shown

@@ -123,7 +123,9 @@ def _write_question(
         else:
             style = "rating" if key == "rating" else "entry" if key == "notes" else "centred"
             sheet.write_blank(row, column, None, styles[style])
-    lines = max(sum(len(line) // 26 + 1 for line in text.split("\n")) for key, text in texts.items() if ":" in key)
+    # rows do not grow by themselves where cells are written by a program: some 24 characters fit on a line of an anchor
+    room = {"text": 34, **{key: 24 for key in texts if key.startswith("anchor:")}}
+    lines = max(sum(len(line) // width + 1 for line in texts[key].split("\n")) for key, width in room.items())
     sheet.set_row(row, max(60, 13.5 * lines))
 
 

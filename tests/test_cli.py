@@ -458,7 +458,7 @@ def test_bank_check_takes_an_interview_bank_and_prints_its_themes():
     shown = run("bank", "check", TINY_INTERVIEW)
     assert "Coverage: questions per competency and context" in shown
     assert "Coverage of the standard themes" in shown
-    assert "InterviewBankCheck(tiny_interview 1.0.0: 0 problem(s), 0 warning(s)" in shown
+    assert "InterviewBankCheck(tiny_interview 1.0.0: 0 problem(s)" in shown
 
 
 def test_an_interview_from_guide_to_scores(tmp_path):

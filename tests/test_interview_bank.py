@@ -109,7 +109,7 @@ def test_problems_name_file_line_id_and_field(tmp_path, file, old, new, message)
     with pytest.raises(ContentError) as caught:
         load_interview_bank(broken_interview(tmp_path, {file: (old, new)}))
     assert any(message in line for line in caught.value.problems), caught.value.problems
-    assert all(line.startswith(("bank.yaml, line", "ownership.yaml, line")) for line in caught.value.problems)
+    assert all(".yaml, line " in line for line in caught.value.problems)
 
 
 def test_files_that_would_be_passed_over_are_named(tmp_path):

@@ -69,7 +69,7 @@ def test_item_banks_and_interview_banks_are_told_apart():
             OW,
             "contexts: [general]",
             "contexts: [shop]",
-            "field 'contexts', entry 1: found 'shop'; allowed: 'general', 'c",
+            "found 'shop'; allowed: 'general', 'c",
         ),
         (
             OW,

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from talentassess.bank.check import BankCheck, check_bank
     from talentassess.bank.diff import BankDiff, compare_banks
     from talentassess.bank.history import History, advance_items, load_history, record_history
+    from talentassess.bank.interview import InterviewBank
+    from talentassess.bank.interview_check import check_interview_bank
+    from talentassess.bank.interview_load import interview_bank_names, load_interview_bank
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
     from talentassess.bank.schema import ItemBank
@@ -55,6 +58,16 @@ if TYPE_CHECKING:
     from talentassess.core.scores import Scores
     from talentassess.core.status import Finding, Severity, Status
     from talentassess.ctt import ItemAnalysis, OptionSettings, analyze_items, analyze_options
+    from talentassess.interview import (
+        InterviewGuide,
+        InterviewRatings,
+        InterviewScores,
+        MultiMethodProfile,
+        combine_methods,
+        composite_reliability,
+        read_interview_ratings,
+        score_interview,
+    )
     from talentassess.linking import (
         DriftTable,
         EquatingTable,
@@ -85,6 +98,8 @@ if TYPE_CHECKING:
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
     from talentassess.workflow.content_review import review_bank
+    from talentassess.workflow.interview_forms import RatingForm, rating_form, read_rating_forms
+    from talentassess.workflow.interview_guide import build_guide, load_guide, save_guide
     from talentassess.workflow.pool import PoolComparison, compare_pool
     from talentassess.workflow.report import report
     from talentassess.workflow.report_forced_choice import questionnaire
@@ -114,6 +129,9 @@ _HOME = {
     "talentassess.bank.check": ("BankCheck", "check_bank"),
     "talentassess.bank.diff": ("BankDiff", "compare_banks"),
     "talentassess.bank.history": ("History", "advance_items", "load_history", "record_history"),
+    "talentassess.bank.interview": ("InterviewBank",),
+    "talentassess.bank.interview_check": ("check_interview_bank",),
+    "talentassess.bank.interview_load": ("interview_bank_names", "load_interview_bank"),
     "talentassess.bank.keys": ("derive_keys",),
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
     "talentassess.bank.schema": ("ItemBank",),
@@ -140,6 +158,16 @@ _HOME = {
     "talentassess.core.scores": ("Scores",),
     "talentassess.core.status": ("Finding", "Severity", "Status"),
     "talentassess.ctt": ("ItemAnalysis", "OptionSettings", "analyze_items", "analyze_options"),
+    "talentassess.interview": (
+        "InterviewGuide",
+        "InterviewRatings",
+        "InterviewScores",
+        "MultiMethodProfile",
+        "combine_methods",
+        "composite_reliability",
+        "read_interview_ratings",
+        "score_interview",
+    ),
     "talentassess.linking": (
         "DriftTable",
         "EquatingTable",
@@ -170,6 +198,8 @@ _HOME = {
     "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
     "talentassess.workflow.content_review": ("review_bank",),
+    "talentassess.workflow.interview_forms": ("RatingForm", "rating_form", "read_rating_forms"),
+    "talentassess.workflow.interview_guide": ("build_guide", "load_guide", "save_guide"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.report_forced_choice": ("questionnaire",),
@@ -196,6 +226,10 @@ __all__ = [
     "ForcedChoiceDesign",
     "ForcedChoiceForm",
     "History",
+    "InterviewBank",
+    "InterviewGuide",
+    "InterviewRatings",
+    "InterviewScores",
     "IpsativeScores",
     "ItemAnalysis",
     "ItemBank",
@@ -204,6 +238,7 @@ __all__ = [
     "LinkGrid",
     "LogNormalPrior",
     "Matches",
+    "MultiMethodProfile",
     "NormCard",
     "NormGroup",
     "NormTable",
@@ -212,6 +247,7 @@ __all__ = [
     "PlausibleValues",
     "PoolComparison",
     "RaterSeverity",
+    "RatingForm",
     "Ratings",
     "RawAnswers",
     "ReportDoc",
@@ -231,14 +267,18 @@ __all__ = [
     "apply_blind_rules",
     "bank_names",
     "build_forced_choice",
+    "build_guide",
     "calibrate",
     "calibrate_loadings",
     "chain_links",
     "characteristic_curves",
     "check_bank",
+    "check_interview_bank",
+    "combine_methods",
     "compare_banks",
     "compare_densities",
     "compare_pool",
+    "composite_reliability",
     "content_validity",
     "cross_check",
     "derive_keys",
@@ -249,6 +289,7 @@ __all__ = [
     "find_occupations",
     "fit_norms",
     "generalizability",
+    "interview_bank_names",
     "intraclass_correlation",
     "key_responses",
     "krippendorff_alpha",
@@ -259,7 +300,9 @@ __all__ = [
     "load_competencies",
     "load_contexts",
     "load_forced_choice",
+    "load_guide",
     "load_history",
+    "load_interview_bank",
     "load_norms",
     "load_profile",
     "load_scores",
@@ -274,7 +317,10 @@ __all__ = [
     "probability_above",
     "questionnaire",
     "rater_severity",
+    "rating_form",
     "read_answers",
+    "read_interview_ratings",
+    "read_rating_forms",
     "read_ratings",
     "read_responses",
     "record_history",
@@ -282,9 +328,11 @@ __all__ = [
     "review_bank",
     "run_study",
     "save",
+    "save_guide",
     "save_norms",
     "score",
     "score_forced_choice",
+    "score_interview",
     "simulate",
     "sum_score_table",
     "trace_claims",

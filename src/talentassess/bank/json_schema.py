@@ -8,6 +8,7 @@ from pathlib import Path
 from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.contexts import RoleContexts
+from talentassess.bank.interview import CompetencyInterview, InterviewCard
 from talentassess.bank.records import Record
 from talentassess.bank.schema import SelfReportFile, SituationalFile
 from talentassess.bank.traceability import TraceabilityFile
@@ -25,13 +26,15 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt', 'contexts', 'traceability']
+    ['competencies', 'bank', 'self_report', 'sjt', 'interview_bank', 'interview', 'contexts', 'traceability']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
         "bank": BankCard,
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
+        "interview_bank": InterviewCard,
+        "interview": CompetencyInterview,
         "contexts": RoleContexts,
         "traceability": TraceabilityFile,
     }

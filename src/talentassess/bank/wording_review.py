@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 from talentassess.bank.review import Statistic, note, problem, reads_english, warning, wording_of
@@ -15,6 +15,9 @@ GRADE = 9.0  # plain language is about US grade 8; the formula is no better than
 LONG_STATEMENT = 20  # words; one idea per statement seldom needs more
 SIMILAR = 0.80  # cosine from which two statements read as the same one polished twice
 SAME = 0.999  # same words with the same counts, up to rounding
+
+
+Report = Callable[[str, str, str, str], Finding]
 
 
 def wording_reviews(bank: ItemBank) -> Iterator[Finding | Statistic]:
@@ -71,16 +74,21 @@ def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:
             yield warning("hard_to_read", where, found, "Use shorter sentences and shorter words.")
 
 
-def _watched(item: Item) -> Iterator[Finding]:
-    """Statements are held to the lists; in a scenario, where a word may simply tell the story, some hits are notes."""
-    statement = isinstance(item, SelfReportItem)
-    report, text = (warning if statement else note), wording_of(item)
+def improper_words(where: str, text: str, report: Report = warning) -> Iterator[Finding]:
+    """Yield a finding per watched group of words that a text uses; ``report`` makes those that are not always grave."""
     for group in WATCHED_IN_ITEMS:
         hits = watched_words(text, group)
         if hits:
             found = f"uses '{', '.join(hits)}' ({group.name}); {group.reason}"
             code, strict = ("sensitive", True) if group in SENSITIVE else (group.name, group is GENDERED)
-            yield (warning if strict else report)(code, item.id, found, _REMEDIES[code])
+            yield (warning if strict else report)(code, where, found, _REMEDIES[code])
+
+
+def _watched(item: Item) -> Iterator[Finding]:
+    """Statements are held to the lists; in a scenario, where a word may simply tell the story, some hits are notes."""
+    statement = isinstance(item, SelfReportItem)
+    report, text = (warning if statement else note), wording_of(item)
+    yield from improper_words(item.id, text, report)
     if negations(text) > 1:
         found = f"has {negations(text)} negating words in one sentence"
         yield report("double_negative", item.id, found, "Say it positively, or split the sentence.")

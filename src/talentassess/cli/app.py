@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli import commands_bank, commands_content, commands_data, commands_forms, commands_people
+from talentassess.cli import (
+    commands_bank,
+    commands_content,
+    commands_data,
+    commands_forms,
+    commands_interview,
+    commands_people,
+)
 from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
@@ -22,6 +29,8 @@ bank = typer.Typer(
     help="Check an item bank, keep its ledger, compare versions, trace claims, export schemas.", no_args_is_help=True
 )
 form = typer.Typer(help="Build a forced-choice form, or score one within persons.", no_args_is_help=True)
+
+interview = typer.Typer(help="Plan structured interviews, make rating forms, score ratings.", no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:
@@ -59,3 +68,7 @@ app.add_typer(bank, name="bank")
 form.command("build")(commands_forms.build)
 form.command("score")(commands_forms.count)
 app.add_typer(form, name="form")
+interview.command("guide")(commands_interview.guide)
+interview.command("form")(commands_interview.form)
+interview.command("ratings")(commands_interview.ratings)
+app.add_typer(interview, name="interview")

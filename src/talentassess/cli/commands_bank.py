@@ -35,10 +35,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a bank's content: coverage, keys, blind rules, wording, ledger, claims. Exit code 1 on problems."""
+    from talentassess.bank.interview_load import is_interview_bank
     from talentassess.workflow.content_review import review_bank
 
     check_out(out, REPORTS)
     check_out(blind_read, REPORTS)
+    if is_interview_bank(bank):
+        _check_interview(bank, out, blind_read, as_json)
+        return
     found = review_bank(bank, seed=seed)
     if as_json:
         emit_tables(found)
@@ -64,6 +68,29 @@ def check(
         from talentassess.workflow.report_bank import blind_read_report
 
         say(f"Blind read: {blind_read_report(found, 'Blind read').save(blind_read)}")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _check_interview(bank: str, out: Path | None, blind_read: Path | None, as_json: bool) -> None:
+    from talentassess.workflow.content_review import review_interview_bank
+
+    if blind_read is not None:
+        raise ContentError("An interview bank has no keys to hide; --blind-read is for situational items.")
+    found = review_interview_bank(bank)
+    if as_json:
+        emit_tables(found)
+    else:
+        tables = found.tables()
+        show_table("Coverage: questions per competency and context", tables["coverage"], limit=ALL)
+        show_table("Coverage of the standard themes", tables["themes"], limit=ALL)
+        show_table("Statistics", tables["statistics"], limit=ALL)
+        show_findings(found.findings, limit=ALL)
+        print(repr(found))
+    if out is not None:
+        from talentassess.workflow.report import report as make
+
+        say(f"Report: {make(found).save(out)}")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -145,8 +172,11 @@ def advance(
 
 def _own_items(bank: str) -> Sequence[LifecycleItem]:
     """Return the items whose life cycle a bank keeps; one that borrows its items keeps none."""
+    from talentassess.bank.interview_load import is_interview_bank, load_interview_bank
     from talentassess.bank.load import load_bank
 
+    if is_interview_bank(bank):
+        return [chain.question for chain in load_interview_bank(bank).chains]
     loaded = load_bank(bank)
     if loaded.part_of is not None:
         raise ContentError(f"The bank '{loaded.id}' takes its items from '{loaded.part_of}', which keeps their ledger.")

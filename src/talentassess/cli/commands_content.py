@@ -14,11 +14,12 @@ from talentassess.core.tabular import Columns
 
 def items(
     bank: Annotated[
-        str | None, typer.Argument(help="Item bank: a shipped name or a folder; all banks if left out.")
+        str | None, typer.Argument(help="Item bank: a shipped name or a folder; all item banks if left out.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the shipped item banks, or the items of one."""
+    """List the shipped item banks, or the items (or interview questions) of one."""
+    from talentassess.bank.interview_load import is_interview_bank, load_interview_bank
     from talentassess.bank.load import bank_names, load_bank
 
     if bank is None:
@@ -31,6 +32,14 @@ def items(
             "items": [len(b.items) for b in banks],
         }
         emit_json({"banks": rows}) if as_json else show_table("Item banks", rows)
+        return
+    if is_interview_bank(bank):
+        questions = load_interview_bank(bank)
+        if as_json:
+            emit_tables(questions)
+            return
+        names = ["question", "competency", "contexts", "minutes", "themes", "probes", "text"]
+        show_table(repr(questions), {n: questions.tables()["questions"][n] for n in names}, limit=500)
         return
     loaded = load_bank(bank)
     if as_json:

@@ -11,7 +11,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ReportError
 from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis
-from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile
+from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile, RaterReview
 from talentassess.norming import NormTable
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
@@ -21,6 +21,7 @@ from talentassess.workflow.report_interview import guide_report, interview_score
 from talentassess.workflow.report_interview_bank import interview_bank_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
+from talentassess.workflow.report_raters import rater_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
@@ -37,6 +38,7 @@ Reportable = (
     | InterviewGuide
     | InterviewScores
     | MultiMethodProfile
+    | RaterReview
 )
 
 
@@ -132,3 +134,8 @@ def _(result: InterviewScores, title: str | None) -> ReportDoc:
 @_document.register
 def _(result: MultiMethodProfile, title: str | None) -> ReportDoc:
     return multi_method_report(result, title)
+
+
+@_document.register
+def _(result: RaterReview, title: str | None) -> ReportDoc:
+    return rater_report(result, title or "Interview raters")

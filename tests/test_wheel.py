@@ -36,7 +36,10 @@ def test_the_wheel_carries_its_content(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     for wanted in (
         "talentassess/content/items/competencies.yaml",
-        "talentassess/content/items/service_core/sjt.yaml",
+        "talentassess/content/items/service_core/bank.yaml",
+        "talentassess/content/items/service/sjt/empathy.yaml",
+        "talentassess/content/items/service_interview/interview/empathy.yaml",
+        "talentassess/content/items/traceability.yaml",
         "talentassess/content/norms/occupations/onet_29_3/card.json",
         "talentassess/content/reports/wording.json",
         "talentassess/content/data/siop2021_retail/answers.csv",

@@ -13,7 +13,7 @@ from talentassess.render.doc import ReportDoc, Section, compose_report
 from talentassess.workflow.report_parts import NUMBERS, formats, plain_name, rename
 
 REACH = 1.96  # 95 % limits of a severity
-ICC_NOTE = "ICC(2,1): one rater stands for another; ICC(2,k): the mean of these raters. Leniency is error. Limits: 95 %."
+ICC_NOTE = "ICC(2,1): one rater for another; ICC(2,k): the mean of these raters. Leniency is error; limits: 95 %."
 PHI_NOTE = "Phi: dependability of the level of a mean; generalizability (E rho2) of the order of persons only."
 
 

@@ -172,6 +172,17 @@ def decode_numbers(
     return number[column.index], bad_cells(column, wrong[column.index], allowed)
 
 
+def decode_within(column: TextColumn, low: float, high: float) -> tuple[FloatArray, list[Problem]]:
+    """Return (N,) numbers from low to high, NaN where empty, and a problem for every cell that is anything else."""
+    number = np.full(len(column.levels) + 1, np.nan)
+    wrong = np.zeros(len(column.levels) + 1, dtype=np.bool_)
+    for level, text in answer_texts(column).items():
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        wrong[level] = not low <= value <= high
+        number[level] = math.nan if wrong[level] else value
+    return number[column.index], bad_cells(column, wrong[column.index], f"numbers from {low:g} to {high:g}")
+
+
 def bad_cells(column: TextColumn, bad: BoolArray, allowed: str, known: Sequence[str] = ()) -> list[Problem]:
     """Return a line per wrong cell; a value that is wrong in many rows gets one line that lists the rows."""
     if not bad.any():

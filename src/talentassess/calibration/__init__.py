@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from talentassess.calibration.assemble import Fit, join_fits
 from talentassess.calibration.audit import audit_after, audit_before, count_parameters
-from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.constraints import Composed, Constraint, Equal, Fixed
 from talentassess.calibration.densities import ShapeFit, fit_shape
 from talentassess.calibration.inputs import (
     Settings,
@@ -45,7 +45,7 @@ from talentassess.core.packed import Gathered, StreamPart
 from talentassess.core.responses import Responses
 from talentassess.core.status import Status
 
-__all__ = ["BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
+__all__ = ["BetaPrior", "Composed", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "Prior", "Progress", "calibrate"]
 
 
 def _silent(progress: Progress) -> None:
@@ -88,7 +88,7 @@ def calibrate(
     dimensions : name -> item ids; each item once. Left out: one dimension per scale of ``responses``.
     groups : True uses ``responses.group``; or (N,) labels. The first label met is the reference group.
     anchors : an earlier calibration; items it shares with ``responses`` keep its parameters.
-    constraints : ``Fixed`` and ``Equal`` objects.
+    constraints : ``Fixed``, ``Equal`` and ``Composed`` objects.
     priors : parameter name -> prior; left out, the models' defaults apply (3pl and 4pl asymptotes); {} means none.
     se : ``oakes``, ``crossprod``, ``sandwich`` or None.
     tol : largest proposed change of any parameter at convergence, logits.

@@ -1,8 +1,8 @@
-"""Fixed and equal parameters: everything that is not free becomes one linear map, par = A @ free + offset."""
+"""Fixed, equal and composed parameters: all that is not free becomes one linear map, par = A @ free + offset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,66 @@ def _item_list(kind: str, items: Sequence[str] | None, least: int) -> tuple[str,
     return tuple(items)
 
 
-Constraint = Fixed | Equal
+@dataclass(frozen=True, eq=False, slots=True)
+class Composed:
+    """Write parameters of items as weighted sums of common effects: par = sum_e weight_e effect_e.
+
+    This is how facets beyond the item (raters, tasks, item features) enter a model: every item x rater is an item, and
+    its parameters are sums of an item's and a rater's effect (Fischer 1973; Linacre 1989). The effects are estimated;
+    the parameters named take no default prior, and their items need not vary as long as the effects can be told.
+
+    Attributes
+    ----------
+    parts : (item, parameter) -> effect -> weight, e.g. ``{("i1:r2", "intercept1"): {"severity[r2]": -1.0}}``. What
+        stands before the bracket of an effect is its kind; ``priors={"severity": ...}`` acts on all of a kind.
+    """
+
+    parts: Mapping[tuple[str, str], Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ModelError("Composed(...) needs at least one parameter: {(item, parameter): {effect: weight}}.")
+        for (item, param), weights in self.parts.items():
+            wrong = [name for name, weight in weights.items() if not np.isfinite(weight) or weight == 0]
+            if wrong or not weights:
+                which = f"the weight of '{wrong[0]}' is {weights[wrong[0]]:g}" if wrong else "it has no effect"
+                raise ModelError(
+                    f"Composed(...): '{param}' of item '{item}' needs effects with finite weights, not 0; {which}."
+                )
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(sorted(self.kinds))
+        return f"Composed({len(self.parts)} parameters of {len(self.items)} items from {len(self.effects)} of: {kinds})"
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The items it touches, in order."""
+        return tuple(dict.fromkeys(item for item, _ in self.parts))
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """The effects, in order of appearance."""
+        return tuple(dict.fromkeys(name for weights in self.parts.values() for name in weights))
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What stands before the bracket of the effects' names."""
+        return frozenset(effect_kind(name) for name in self.effects)
+
+
+def effect_kind(effect: str) -> str:
+    """Return the kind of an effect.
+
+    Examples
+    --------
+    >>> effect_kind("severity[r2]")
+    'severity'
+    """
+    return effect.split("[", 1)[0]
+
+
+Tie = Fixed | Equal
+Constraint = Tie | Composed
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -78,7 +137,7 @@ class Entries:
         ends = np.cumsum([j * p for j, p in self.sizes])
         return [part.reshape(size) for part, size in zip(np.split(stacked, ends[:-1]), self.sizes, strict=True)]
 
-    def where(self, constraint: Constraint) -> IntArray:
+    def where(self, constraint: Tie) -> IntArray:
         """Return the positions of the entries a constraint means; none if the form has no such parameter."""
         chosen = None if constraint.items is None else set(constraint.items)
         return np.flatnonzero(
@@ -98,8 +157,10 @@ class TieMap:
     matrix : (T, F) sparse; offset : (T,).
     names : (F,) e.g. ``q1.slope`` or ``slope`` where it is shared by all items.
     lower, upper : (F,) bounds.
-    param_names : (F,) declared name of the parameter a free value stands for alone; empty where it is a mixture.
+    param_names : (F,) declared name of the parameter a free value stands for alone, or the kind of an effect; empty
+        where it is a mixture.
     plain : True if every stacked parameter is a free value of its own, in the same order.
+    composed : ids of items with parameters that are sums of effects.
     """
 
     matrix: sparse.csr_array
@@ -109,6 +170,7 @@ class TieMap:
     upper: FloatArray
     param_names: tuple[str, ...]
     plain: bool = False
+    composed: frozenset[str] = frozenset()
 
     @property
     def n_free(self) -> int:
@@ -140,14 +202,17 @@ def tie_parameters(
     blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries, constraints: Sequence[Constraint]
 ) -> TieMap:
     """Build the linear map from the variants' own constraints and the user's; contradictions raise ``ModelError``."""
-    asked = [*_variant_constraints(blocks, variants, entries), *constraints]
-    if not asked and all(variant.design is None for variant in variants):
+    ties = [c for c in constraints if not isinstance(c, Composed)]
+    sums = [c for c in constraints if isinstance(c, Composed)]
+    asked = [*_variant_constraints(blocks, variants, entries), *ties]
+    if not asked and not sums and all(variant.design is None for variant in variants):
         return _untied(entries)
     matrix, offset, designed = _stack_designs(blocks, variants, entries)
     for constraint in asked:
         matrix, offset = _apply(matrix, offset, entries.where(constraint), constraint)
     used = np.flatnonzero(np.abs(matrix).sum(axis=0) > 0)
-    return _describe(sparse.csc_array(matrix[:, used]), offset, entries, designed)
+    tie = _describe(sparse.csc_array(matrix[:, used]), offset, entries, designed)
+    return _compose(tie, entries, designed, sums) if sums else tie
 
 
 def _untied(entries: Entries) -> TieMap:
@@ -179,15 +244,13 @@ def _stack_designs(
     return stacked, np.concatenate(offsets), np.concatenate(designed)
 
 
-def _variant_constraints(
-    blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries
-) -> list[Constraint]:
+def _variant_constraints(blocks: Sequence[ItemBlock], variants: Sequence[Variant], entries: Entries) -> list[Tie]:
     """Return what the variants fix or tie; items of one variant share a value whatever their number of categories."""
     rows = np.concatenate([[0], np.cumsum([j * p for j, p in entries.sizes])])
     members: dict[str, list[str]] = {}
     for k, block in enumerate(blocks):
         members.setdefault(block.variant, []).extend(dict.fromkeys(entries.items[rows[k] : rows[k + 1]]))
-    found: list[Constraint] = []
+    found: list[Tie] = []
     for name, variant in {b.variant: v for b, v in zip(blocks, variants, strict=True)}.items():
         found += [Fixed(param, value, tuple(members[name])) for param, value in variant.fixed.items()]
         if len(members[name]) > 1:
@@ -196,7 +259,7 @@ def _variant_constraints(
 
 
 def _apply(
-    matrix: sparse.csc_array, offset: FloatArray, rows: IntArray, constraint: Constraint
+    matrix: sparse.csc_array, offset: FloatArray, rows: IntArray, constraint: Tie
 ) -> tuple[sparse.csc_array, FloatArray]:
     part = sparse.coo_array(sparse.csr_array(matrix)[rows, :])
     free = np.unique(part.coords[0])
@@ -219,6 +282,48 @@ def _apply(
     elif len(columns):
         merge[columns, columns[0]] = 1.0
     return sparse.csc_array(matrix @ sparse.csc_array(merge)), offset
+
+
+def _compose(tie: TieMap, entries: Entries, designed: BoolArray, sums: Sequence[Composed]) -> TieMap:
+    """Put effects in the place of free values that stand for one parameter alone."""
+    place = {(i, p.name): row for row, (i, p) in enumerate(zip(entries.items, entries.params, strict=True))}
+    parts = {key: weights for one in sums for key, weights in one.parts.items()}
+    if len(parts) < sum(len(one.parts) for one in sums):
+        raise ModelError("Two Composed(...) constraints name the same parameter of an item. Put them into one.")
+    effects = tuple(dict.fromkeys(name for weights in parts.values() for name in weights))
+    matrix, rows = sparse.lil_array(tie.matrix), np.array([place[key] for key in parts], dtype=np.int64)
+    columns = _own_columns(tie, entries, designed, rows)
+    added = sparse.lil_array((matrix.shape[0], len(effects)))
+    number = {name: e for e, name in enumerate(effects)}
+    for row, weights in zip(rows, parts.values(), strict=True):
+        for name, weight in weights.items():
+            added[row, number[name]] = weight
+    kept = np.setdiff1d(np.arange(tie.n_free), columns)
+    unbounded = np.full(len(effects), np.inf)
+    return TieMap(
+        matrix=sparse.csr_array(sparse.hstack([sparse.csc_array(matrix)[:, kept], sparse.csc_array(added)])),
+        offset=tie.offset,
+        names=(*(tie.names[f] for f in kept), *effects),
+        lower=np.concatenate([tie.lower[kept], -unbounded]),
+        upper=np.concatenate([tie.upper[kept], unbounded]),
+        param_names=(*(tie.param_names[f] for f in kept), *map(effect_kind, effects)),
+        composed=frozenset(item for one in sums for item in one.items),
+    )
+
+
+def _own_columns(tie: TieMap, entries: Entries, designed: BoolArray, rows: IntArray) -> IntArray:
+    """Return the free value of each parameter (M,) that is to be composed; one it shares is a contradiction."""
+    by_row, users = sparse.csr_array(tie.matrix), np.diff(sparse.csc_array(tie.matrix).indptr)
+    columns = []
+    for row in rows:
+        own = by_row.indices[by_row.indptr[row] : by_row.indptr[row + 1]]
+        if designed[row] or len(own) != 1 or users[own[0]] != 1:
+            raise ModelError(
+                f"'{entries.params[row].name}' of item '{entries.items[row]}' is fixed, equal to others or part of its "
+                "model's design: it cannot be composed of effects as well. Leave one of the two constraints out."
+            )
+        columns.append(own[0])
+    return np.array(columns, dtype=np.int64)
 
 
 def merge_equal(tie: TieMap, entries: Entries, constraint: Equal) -> tuple[TieMap, list[IntArray]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.constraints import Composed, Constraint, Equal, Fixed, Tie
 from talentassess.calibration.optimise import OPTIMISERS
 from talentassess.calibration.priors import Prior
 from talentassess.calibration.shaped import NORMAL, parse_density
@@ -118,9 +118,13 @@ class Settings:
                 "correlated=True takes normal latent distributions without covariates and testlets: leave density, "
                 "covariates and testlets out, or calibrate the dimensions one by one."
             )
-        strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal)]
+        strange = [c for c in self.constraints if not isinstance(c, Fixed | Equal | Composed)]
         if strange:
-            raise ModelError(f"constraints must be Fixed(...) or Equal(...) objects; found {strange[0]!r}.")
+            raise ModelError(f"constraints must be Fixed(...), Equal(...) or Composed(...); found {strange[0]!r}.")
+        if self.correlated and any(isinstance(c, Composed) for c in self.constraints):
+            raise ModelError(
+                "Composed(...) is offered for dimensions calibrated one by one: leave correlated=True out."
+            )
         for name, prior in (self.priors or {}).items():
             if not all(hasattr(prior, part) for part in ("log_density", "slope", "curvature")):
                 raise ModelError(f"priors['{name}'] must be a prior such as NormalPrior(0, 1); found {prior!r}.")
@@ -166,6 +170,10 @@ def check_constraints(settings: Settings, responses: Responses, dimensions: Mapp
     }
     known = dict.fromkeys(name for params in declared.values() for name in params)
     for constraint in settings.constraints:
+        if isinstance(constraint, Composed):
+            _check_composed(constraint, declared, dimensions)
+            known |= dict.fromkeys(sorted(constraint.kinds))
+            continue
         unknown = [item for item in constraint.items or () if item not in declared]
         if unknown:
             raise ModelError(f"The constraint on '{constraint.param}' names unknown item(s): {', '.join(unknown)}.")
@@ -183,7 +191,25 @@ def check_constraints(settings: Settings, responses: Responses, dimensions: Mapp
         )
 
 
-def _check_constraint(constraint: Constraint, param: Param, dimensions: Mapping[str, Sequence[str]]) -> None:
+def _check_composed(
+    constraint: Composed, declared: Mapping[str, Mapping[str, Param]], dimensions: Mapping[str, Sequence[str]]
+) -> None:
+    problems = [
+        f"item '{item}' has no parameter '{param}'" if item in declared else f"unknown item '{item}'"
+        for item, param in constraint.parts
+        if param not in declared.get(item, {})
+    ]
+    if problems:
+        raise ModelError("Composed(...) names parameters that are not there.", list(dict.fromkeys(problems)))
+    touched = [name for name, items in dimensions.items() if set(items) & set(constraint.items)]
+    if len(touched) > 1:
+        raise ModelError(
+            f"Composed(...) reaches over the dimensions {' and '.join(touched)}, which are calibrated one by one. "
+            "Give each dimension a constraint of its own."
+        )
+
+
+def _check_constraint(constraint: Tie, param: Param, dimensions: Mapping[str, Sequence[str]]) -> None:
     if isinstance(constraint, Fixed) and not param.lower <= constraint.value <= param.upper:
         raise ModelError(
             f"Fixed('{param.name}', {constraint.value:g}) lies outside the values the parameter may take, "
@@ -209,7 +235,10 @@ def ties_across(constraints: Sequence[Constraint], dimensions: Mapping[str, Sequ
 def concerning(constraints: Sequence[Constraint], items: Sequence[str]) -> list[Constraint]:
     """Cut constraints down to the items of one dimension; those on other dimensions' items do not concern it."""
     touching = [c for c in constraints if c.items is None or set(c.items) & set(items)]
-    return [c if c.items is None else replace(c, items=tuple(i for i in c.items if i in items)) for c in touching]
+    return [
+        c if isinstance(c, Composed) or c.items is None else replace(c, items=tuple(i for i in c.items if i in items))
+        for c in touching
+    ]
 
 
 def check_anchors(anchors: Calibration, responses: Responses, models: Mapping[str, str]) -> tuple[str, ...]:

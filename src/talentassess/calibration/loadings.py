@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
+from talentassess.calibration.constraints import Entries, Tie, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.core.arrays import CodeArray, FloatArray, IntArray
 from talentassess.core.errors import CalibrationError, ModelError
@@ -135,7 +135,7 @@ def build_loading_problem(
     dimensions: Sequence[str],
     *,
     pairs: tuple[tuple[int, int], ...],
-    constraints: Sequence[Constraint],
+    constraints: Sequence[Tie],
     priors: Mapping[str, Prior] | None,
 ) -> LoadingProblem:
     """Set up one problem; arguments are checked by the public functions (``read_pattern``, ``read_pairs``)."""
@@ -231,7 +231,7 @@ def _numbered(entries: Entries, blocks: Sequence[ItemBlock], n_dims: int) -> Ent
     return replace(entries, params=tuple(params))
 
 
-def check_constrained(constraints: Sequence[Constraint], entries: Entries, responses: Responses) -> None:
+def check_constrained(constraints: Sequence[Tie], entries: Entries, responses: Responses) -> None:
     """Refuse constraints that no entry of the form answers to; raises ``ModelError`` naming what there is."""
     known = ", ".join(dict.fromkeys(p.name for p in entries.params))
     for constraint in constraints:

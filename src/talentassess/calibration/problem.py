@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from talentassess.calibration.bifactor import with_testlets
-from talentassess.calibration.constraints import Constraint, Entries, TieMap, list_entries, tie_parameters
+from talentassess.calibration.constraints import Composed, Constraint, Entries, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.calibration.starts import category_worth, facing_fixed_locations, starting_values
 from talentassess.calibration.structures import NormalGroups, Structure
@@ -85,6 +85,9 @@ class Problem:
 
     def _project(self, pars: Sequence[FloatArray]) -> FloatArray:
         stacked = np.concatenate([par.ravel() for par in pars]) - self.tie.offset
+        if self.tie.composed:  # effects overlap, so that shares of the sums would not do: their least squares
+            square, image = (self.tie.matrix.T @ self.tie.matrix).toarray(), self.tie.matrix.T @ stacked
+            return np.concatenate([np.linalg.lstsq(square, np.asarray(image))[0], self.structure.start])
         weights = np.maximum(np.abs(self.tie.matrix).sum(axis=0), 1e-12)
         # exact for plain and tied parameters (their mean); for the rating scale design a rough projection will do
         item_values = np.asarray(self.tie.matrix.T @ stacked) / weights
@@ -123,14 +126,17 @@ def build_problem(
     labels = tuple(dict.fromkeys(groups)) if groups is not None else ("all",)
     answers, survey, some = _first_look(responses, models, groups, labels)
     own = tuple(np.array([responses.item_ids.index(item) for item in items]) for items in testlets.values())
-    check_estimable(responses.item_ids, survey, held)
+    composed = {item for c in constraints if isinstance(c, Composed) for item in c.items}
+    check_estimable(responses.item_ids, survey, [*held, *composed])
     blocks, variants = _blocks(some, survey, models, own)
     entries = list_entries(blocks, responses.item_ids)
     entries = name_slopes(entries, blocks) if own else entries
     tie = tie_parameters(blocks, variants, entries, [*testlet_ties(testlets, models), *constraints])
     free_mean = np.array([bool(held) or g > 0 for g in range(len(labels))])
     free_sd = free_mean | any(variant.free_variance for variant in variants)
+    # effects borrow from other items what one item does not show: they take priors of their own where that is not so
     unused = np.add.reduceat(survey.counts == 0, survey.starts[:-1]) > 0
+    unused &= ~np.isin(np.array(responses.item_ids), sorted(composed))
     base = NormalGroups(answers, labels, free_mean, free_sd, grid())
     return Problem(
         responses=responses,
@@ -167,7 +173,7 @@ def _first_look(
 def check_estimable(item_ids: Sequence[str], survey: Survey, held: Sequence[str] = ()) -> None:
     """Refuse items that nothing can be learned about; raises ``CalibrationError`` naming each of them.
 
-    Items whose parameters are ``held`` by anchors need not vary.
+    Items whose parameters are ``held`` by anchors, or composed of effects, need not vary.
     """
     problems = []
     for j, item in enumerate(item_ids):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from talentassess.calibration.audit import FEW_ANSWERS
-from talentassess.calibration.constraints import Constraint, Equal, Fixed
+from talentassess.calibration.constraints import Equal, Fixed, Tie
 from talentassess.calibration.inputs import name_models
 from talentassess.calibration.loadings import LoadingProblem, build_loading_problem, read_pairs, read_pattern
 from talentassess.calibration.look import Look
@@ -33,7 +33,7 @@ def calibrate_loadings(
     loadings: Mapping[str, Sequence[str]],
     *,
     correlated: bool | Sequence[tuple[str, str]] = True,
-    constraints: Sequence[Constraint] = (),
+    constraints: Sequence[Tie] = (),
     priors: Mapping[str, Prior] | None = None,
     seed: int = 1,
     run: RobbinsMonro | None = None,

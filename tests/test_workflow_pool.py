@@ -185,8 +185,8 @@ def test_agreement_of_simulated_answers_is_that_of_one_trait(pool):
     assert all(isinstance(row, MethodAgreement) and 0 < row.r < 1 for row in pool.agreement)
     bank = ta.load_bank("service_core")
     rows = method_agreement(ta.simulate(bank, 4000, seed=1), bank)
-    # 0.15: four situational items have an alpha near .4, which the unequal slopes keep below the reliability, so that the
-    # correction overshoots by a few hundredths; its sampling error with 4,000 persons is about .015
+    # 0.15: four situational items have an alpha near .4, which the unequal slopes keep below the reliability, so that
+    # the correction overshoots by a few hundredths; its sampling error with 4,000 persons is about .015
     assert [row.r_disattenuated for row in rows] == pytest.approx([1.0] * 5, abs=0.15)
 
 

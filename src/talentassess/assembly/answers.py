@@ -76,7 +76,7 @@ def _values(block: ForcedChoiceBlock, sheet: Sheet, problems: list[Problem]) -> 
             for row in column.rows[same]
         ]
     places = np.arange(len(block.statements))
-    value = (most[:, None] == places).astype(np.float64) - (least[:, None] == places)
+    value: FloatArray = (most[:, None] == places).astype(np.float64) - (least[:, None] == places)
     value *= np.array([-1.0 if s.reverse else 1.0 for s in block.statements])
     value[(most == MISSING) | (least == MISSING)] = np.nan
     return value
@@ -85,10 +85,9 @@ def _values(block: ForcedChoiceBlock, sheet: Sheet, problems: list[Problem]) -> 
 def _choice(block: ForcedChoiceBlock, sheet: Sheet, part: str, problems: list[Problem]) -> CodeArray:
     codes = {str(place): place - 1 for place in range(1, len(block.statements) + 1)}
     codes |= {s.item: place for place, s in enumerate(block.statements)}
-    items = ", ".join(s.item for s in block.statements)
-    chosen, wrong = decode(
-        sheet.answers[f"{block.id}_{part}"], CodeBook(codes, len(block.statements), allowed=f"1, 2, 3 or {items}")
-    )
+    allowed = f"1, 2, 3 or {', '.join(s.item for s in block.statements)}"
+    book = CodeBook(codes, len(block.statements), allowed=allowed)
+    chosen, wrong = decode(sheet.answers[f"{block.id}_{part}"], book)
     problems += wrong
     return chosen
 

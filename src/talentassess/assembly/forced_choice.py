@@ -210,9 +210,9 @@ def _solve(triplets: Triplets, rows: _Rows) -> tuple[list[int], float, bool]:
 def _impossible(rows: _Rows, most: int) -> ContentError:
     rules = rows.rules
     return ContentError(
-        f"No form of {rows.blocks} blocks keeps to a desirability range of {rules.tolerance:g} with {rules.mixed} mixed "
-        f"block(s), all scales equally often and two scales meeting in at most {rows.meet} blocks; without equal use "
-        f"of the scales, {most} blocks were found. Ask for fewer blocks, widen tolerance or meet, or write statements."
+        f"No form of {rows.blocks} blocks keeps to a desirability range of {rules.tolerance:g} with {rules.mixed} "
+        f"mixed block(s), all scales equally often and two scales meeting in at most {rows.meet} blocks; without equal "
+        f"use of the scales, {most} blocks were found. Ask for fewer, widen tolerance or meet, or write statements."
     )
 
 

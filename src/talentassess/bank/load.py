@@ -109,7 +109,7 @@ def load_contexts(path: str | Path | None = None) -> RoleContexts:
     Examples
     --------
     >>> load_contexts().context("call_centre").name
-    'Call centre'
+    'Busy call centre'
     """
     file = content_dir("items") / "contexts.yaml" if path is None else Path(path)
     part = _read(file, file.name, RoleContexts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
@@ -13,8 +13,6 @@ KeyStatistic = Literal["mean", "median", "mode"]
 Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 EVIDENCE_FIELDS = ("key_panel", "relevance_panel", "effectiveness_se")
-
-ContentT = TypeVar("ContentT")
 
 
 class PanelEvidence(Record):
@@ -43,7 +41,7 @@ class PanelEvidence(Record):
     simulated: StrictBool = Field(default=False, description="True if the experts were SIMULATED: no evidence then.")
 
 
-def without_absent_evidence(content: ContentT) -> ContentT:
+def without_absent_evidence(content: object) -> object:
     """Return a dumped bank without evidence fields that are null.
 
     A bank that no panel has seen keeps the content hash it had before there were such fields: results and workbooks
@@ -55,12 +53,9 @@ def without_absent_evidence(content: ContentT) -> ContentT:
     {'items': [{'id': 'q1', 'text': None}]}
     """
     if isinstance(content, Mapping):
-        kept = {
+        return {
             name: without_absent_evidence(value)
             for name, value in content.items()
             if value is not None or name not in EVIDENCE_FIELDS
         }
-        return kept  # type: ignore[return-value]
-    if isinstance(content, list):
-        return [without_absent_evidence(value) for value in content]  # type: ignore[return-value]
-    return content
+    return [without_absent_evidence(value) for value in content] if isinstance(content, list) else content

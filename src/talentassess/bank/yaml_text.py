@@ -13,11 +13,11 @@ LONG = 88  # longer wording is folded below its field, as the shipped banks have
 class _Writer(yaml.SafeDumper):
     """Indents lists below their field, never uses anchors, and quotes what the reader would take for a number."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         """Indent lists too: PyYAML would put their dashes below the field's first letter."""
         super().increase_indent(flow, indentless=False)
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         """Write every value out, because the reader refuses aliases."""
         return True
 

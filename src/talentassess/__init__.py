@@ -15,6 +15,17 @@ from typing import TYPE_CHECKING
 from talentassess.core.version import VERSION as __version__  # noqa: N811
 
 if TYPE_CHECKING:
+    from talentassess.agreement import (
+        RaterSeverity,
+        Ratings,
+        content_validity,
+        generalizability,
+        intraclass_correlation,
+        krippendorff_alpha,
+        rater_severity,
+        read_ratings,
+        within_group_agreement,
+    )
     from talentassess.bank.answer_file import AnswerFile, open_responses
     from talentassess.bank.answers import RawAnswers
     from talentassess.bank.check import check_bank
@@ -22,7 +33,7 @@ if TYPE_CHECKING:
     from talentassess.bank.load import bank_names, load_bank, load_competencies
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
-    from talentassess.calibration import BetaPrior, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
+    from talentassess.calibration import BetaPrior, Composed, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
     from talentassess.calibration.crosscheck import cross_check
     from talentassess.calibration.density_choice import DensityComparison, compare_densities
     from talentassess.calibration.exploratory import DimensionExploration, explore_dimensions
@@ -69,6 +80,15 @@ if TYPE_CHECKING:
     from talentassess.workflow.study import NormGroup, Study, run_study
 
 _HOME = {
+    "talentassess.agreement.content": ("content_validity",),
+    "talentassess.agreement.facet_records": ("RaterSeverity",),
+    "talentassess.agreement.facets": ("rater_severity",),
+    "talentassess.agreement.gtheory": ("generalizability",),
+    "talentassess.agreement.icc": ("intraclass_correlation",),
+    "talentassess.agreement.krippendorff": ("krippendorff_alpha",),
+    "talentassess.agreement.ratings": ("Ratings",),
+    "talentassess.agreement.reading": ("read_ratings",),
+    "talentassess.agreement.within_group": ("within_group_agreement",),
     "talentassess.bank.answer_file": ("AnswerFile", "open_responses"),
     "talentassess.bank.answers": ("RawAnswers",),
     "talentassess.bank.check": ("check_bank",),
@@ -76,7 +96,15 @@ _HOME = {
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
-    "talentassess.calibration": ("BetaPrior", "Equal", "Fixed", "LogNormalPrior", "NormalPrior", "calibrate"),
+    "talentassess.calibration": (
+        "BetaPrior",
+        "Composed",
+        "Equal",
+        "Fixed",
+        "LogNormalPrior",
+        "NormalPrior",
+        "calibrate",
+    ),
     "talentassess.calibration.crosscheck": ("cross_check",),
     "talentassess.calibration.density_choice": ("DensityComparison", "compare_densities"),
     "talentassess.calibration.exploratory": ("DimensionExploration", "explore_dimensions"),
@@ -128,6 +156,7 @@ __all__ = [
     "AnswerFile",
     "BetaPrior",
     "Calibration",
+    "Composed",
     "DensityComparison",
     "DimensionExploration",
     "DriftTable",
@@ -149,6 +178,8 @@ __all__ = [
     "OptionSettings",
     "PlausibleValues",
     "PoolComparison",
+    "RaterSeverity",
+    "Ratings",
     "RawAnswers",
     "ReportDoc",
     "Responses",
@@ -170,6 +201,7 @@ __all__ = [
     "check_bank",
     "compare_densities",
     "compare_pool",
+    "content_validity",
     "cross_check",
     "derive_keys",
     "equate_observed_scores",
@@ -177,7 +209,10 @@ __all__ = [
     "explore_dimensions",
     "find_occupations",
     "fit_norms",
+    "generalizability",
+    "intraclass_correlation",
     "key_responses",
+    "krippendorff_alpha",
     "link_scales",
     "load_bank",
     "load_calibration",
@@ -194,7 +229,9 @@ __all__ = [
     "pool_estimates",
     "prepare_scorer",
     "probability_above",
+    "rater_severity",
     "read_answers",
+    "read_ratings",
     "read_responses",
     "report",
     "run_study",
@@ -203,6 +240,7 @@ __all__ = [
     "score",
     "simulate",
     "sum_score_table",
+    "within_group_agreement",
 ]
 
 

@@ -102,7 +102,7 @@ def content_validity(
 
     Equations: CVR = (n_e - N/2) / (N/2) (Lawshe 1975), critical where P(X >= n_e) <= alpha, X binomial with p = 1/2
     (Ayre & Scally 2014); I-CVI = A / N, S-CVI/Ave their mean; kappa = (I-CVI - p_c) / (1 - p_c), p_c = C(N, A) / 2^N
-    (Polit, Beck & Owen 2007, p. 466).
+    (Polit, Beck & Owen 2007).
 
     Examples
     --------
@@ -148,7 +148,8 @@ def critical_agreement(n: int, alpha: float = 0.05) -> int | None:
 
 
 def _tail(n: int, least: int) -> float:
-    return sum(comb(n, a) for a in range(least, n + 1)) / 2**n
+    ways: int = sum(comb(n, a) for a in range(least, n + 1))
+    return float(ways / 2**n)
 
 
 def _element(label: str, n: int, n_agree: int, alpha: float) -> ContentRating:

@@ -172,7 +172,7 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
         numbers of raters.
 
     Equations: expected mean squares, e.g. for p x r: E MS(p) = s(pr) + n_r s(p), E MS(r) = s(pr) + n_p s(r),
-    E MS(pr) = s(pr) (Brennan 2001, sections 3.1 and 3.2).
+    E MS(pr) = s(pr) (Brennan 2001, ch. 3).
 
     Examples
     --------

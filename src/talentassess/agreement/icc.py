@@ -119,8 +119,8 @@ def intraclass_correlation(
 
     Equations: with mean squares of persons B, raters J, error E, within persons W, and k raters, n persons,
     ICC(1,1) = (B - W) / (B + (k - 1) W); ICC(2,1) = (B - E) / (B + (k - 1) E + k (J - E) / n);
-    ICC(3,1) = (B - E) / (B + (k - 1) E); the mean of k by Spearman & Brown (Shrout & Fleiss 1979, p. 423; limits
-    p. 424-426; McGraw & Wong 1996, Tables 4 and 7).
+    ICC(3,1) = (B - E) / (B + (k - 1) E); the mean of k by Spearman & Brown (Shrout & Fleiss 1979, with their
+    limits; McGraw & Wong 1996).
 
     Examples
     --------
@@ -197,11 +197,12 @@ def _consistency(
     """Return the single and the mean form of cases 1 and 3, whose limits are exact."""
     from scipy.special import fdtri
 
-    f = np.float64(between) / error
-    low, high = f / fdtri(*df, 1 - tail), f * fdtri(*df[::-1], 1 - tail)
-    single = tuple((v - 1) / (v + k - 1) for v in (f, low, high))
-    mean = tuple(1 - 1 / v for v in (f, low, high))
-    return _form(f"ICC({case},1)", single, f, df), _form(f"ICC({case},k)", mean, f, df)
+    b = np.float64(between)
+    # the error at the estimate and at either limit of F, which also stands where there is no error at all
+    errors = [error, error * fdtri(*df, 1 - tail), error / fdtri(*df[::-1], 1 - tail)]
+    single = tuple((b - e) / (b + (k - 1) * e) for e in errors)
+    mean = tuple((b - e) / b for e in errors)
+    return _form(f"ICC({case},1)", single, b / error, df), _form(f"ICC({case},k)", mean, b / error, df)
 
 
 def _absolute(ms: _MeanSquares, n: int, k: int, tail: float) -> tuple[IntraclassForm, IntraclassForm]:
@@ -210,8 +211,8 @@ def _absolute(ms: _MeanSquares, n: int, k: int, tail: float) -> tuple[Intraclass
 
     b, j, e = np.float64(ms.persons), np.float64(ms.raters), np.float64(ms.error)
     icc = (b - e) / (b + (k - 1) * e + k * (j - e) / n)
-    fj, inner = j / e, n * (1 + (k - 1) * icc) - k * icc
-    v = (k - 1) * (n - 1) * (k * icc * fj + inner) ** 2 / ((n - 1) * k**2 * icc**2 * fj**2 + inner**2)
+    inner = e * (n * (1 + (k - 1) * icc) - k * icc)
+    v = (k - 1) * (n - 1) * (k * icc * j + inner) ** 2 / ((n - 1) * k**2 * icc**2 * j**2 + inner**2)
     upper_f, lower_f = fdtri(n - 1, v, 1 - tail), fdtri(v, n - 1, 1 - tail)
     rest = k * j + (k * n - k - n) * e
     single = (

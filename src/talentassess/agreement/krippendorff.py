@@ -89,7 +89,7 @@ def krippendorff_alpha(
         two ratings, a confidence or number of samples out of range.
 
     Equation: alpha = 1 - (n - 1) sum_ck o_ck d_ck / sum_ck n_c n_k d_ck, o the coincidences of values, n_c their
-    margins, d squared differences of the level (Krippendorff 2011, eqs. 1-4). Krippendorff's own bootstrap draws pairs
+    margins, d squared differences of the level (Krippendorff 2011). Krippendorff's own bootstrap draws pairs
     of values; drawing whole persons keeps what is known of one person together.
 
     Examples

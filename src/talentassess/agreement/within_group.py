@@ -100,14 +100,13 @@ def within_group_agreement(ratings: Ratings, *, null: str | Sequence[float] = UN
 
     Equations: rwg = 1 - s2 / s2_E with the null's variance s2_E, (A^2 - 1) / 12 if uniform;
     rwg(J) = J (1 - m / s2_E) / (J (1 - m / s2_E) + m / s2_E) with the mean variance m of the J items (James, Demaree &
-    Wolf 1984, eqs. 1 and 2). Values below zero, where raters differ more than at random, are set to zero as there, and
-    a finding says so.
+    Wolf 1984). Values below zero, where raters differ more than at random, are set to zero, and a finding says so.
 
     Examples
     --------
     >>> from talentassess.agreement.ratings import from_matrix
-    >>> within_group_agreement(from_matrix([[4, 4, 5], [1, 5, 3]], low=1, high=5)).targets[0].rwg
-    0.8333333333333334
+    >>> within_group_agreement(from_matrix([[4, 4, 5], [1, 5, 3]], low=1, high=5)).targets[1].rwg
+    0.0
     """
     if ratings.labels or ratings.task is not None:
         raise DataError("rwg takes ratings on one numeric scale without tasks. Read the tasks as items (item=).")

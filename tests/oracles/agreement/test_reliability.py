@@ -1,0 +1,155 @@
+"""Reliability of ratings against published numbers and R."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import talentassess as ta
+from agreement_cases import brennan, krippendorff_example, shrout_fleiss
+from shared_data import shared
+from talentassess.agreement import from_matrix
+
+HERE = Path(__file__).parent
+FORMS = ["ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)"]
+
+
+def psych(name: str) -> np.ndarray:
+    """Return R psych's table (6, 7): ICC, F, df1, df2, p, lower, upper."""
+    lines = (HERE / "psych_icc.txt").read_text(encoding="utf-8").splitlines()
+    first = lines.index(f"# {name} ") + 1
+    return np.array([[float(cell) for cell in line.split()[1:]] for line in lines[first : first + 6]])
+
+
+def irr(name: str, raters: int, high: int):
+    columns = [f"rater{r + 1}" for r in range(raters)]
+    return ta.read_ratings(shared(f"data/oracle/irr_{name}.csv"), rater=columns, low=1, high=high)
+
+
+def check_against_psych(ratings, name: str) -> None:
+    result = ta.intraclass_correlation(ratings)
+    found = np.array([[f.icc, f.f, f.df1, f.df2, f.p, f.lower, f.upper] for f in (result[form] for form in FORMS)])
+    # R printed ten digits.
+    np.testing.assert_allclose(found, psych(name), rtol=1e-8, atol=1e-10)
+
+
+def test_shrout_fleiss_table_with_tests_and_limits():
+    check_against_psych(shrout_fleiss(), "shrout_fleiss")
+
+
+def test_irr_anxiety_and_video():
+    check_against_psych(irr("anxiety", 3, 6), "anxiety")
+    check_against_psych(irr("video", 4, 5), "video")
+    # irr's manual: ICC(A,1) = .198; the name of McGraw & Wong finds the same form
+    assert ta.intraclass_correlation(irr("anxiety", 3, 6))["ICC(A,1)"].icc == pytest.approx(0.198, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("nominal", 0.7434), ("ordinal", 0.8154), ("interval", 0.8491), ("ratio", 0.7974)]
+)
+def test_krippendorffs_example(level, expected):
+    result = ta.krippendorff_alpha(krippendorff_example(), level, n_boot=200)
+    assert result.alpha == pytest.approx(expected, abs=5e-5)  # printed with four decimals
+    assert (result.n_units, result.n_ratings, result.n_raters) == (11, 40, 4)
+    assert result.lower < result.alpha < result.upper
+    assert [f.code for f in result.findings] == ["single_ratings"]
+
+
+def test_bootstrap_limits_are_the_seeds_and_no_others():
+    first, again, other = (ta.krippendorff_alpha(krippendorff_example(), n_boot=100, seed=s) for s in (5, 5, 6))
+    assert (first.lower, first.upper) == (again.lower, again.upper)
+    assert (first.lower, first.upper) != (other.lower, other.upper)
+
+
+def test_bootstrap_limits_against_a_plain_loop():
+    # The same persons drawn again as persons of their own: the definition, spelled out.
+    ratings = krippendorff_example()
+    x = ratings.matrix()
+    units = x[(~np.isnan(x)).sum(axis=1) >= 2]
+    weights = np.random.default_rng(3).multinomial(len(units), np.full(len(units), 1 / len(units)), size=60)
+    alphas = [
+        ta.krippendorff_alpha(from_matrix(np.repeat(units, w, axis=0), low=1, high=5), n_boot=0).alpha for w in weights
+    ]
+    result = ta.krippendorff_alpha(ratings, n_boot=60, seed=3)
+    assert [result.lower, result.upper] == pytest.approx(np.quantile(alphas, [0.025, 0.975]), abs=1e-12)
+
+
+def test_irr_diagnoses_through_fleiss_kappa():
+    columns = [f"rater{r + 1}" for r in range(6)]
+    ratings = ta.read_ratings(shared("data/oracle/irr_diagnoses.csv"), rater=columns)
+    result = ta.krippendorff_alpha(ratings, "nominal", n_boot=0)
+    n = result.n_ratings
+    kappa = 1 - (1 - result.alpha) * n / (n - 1)  # alpha's expected disagreement draws without replacement
+    assert kappa == pytest.approx(0.430, abs=5e-4)
+    assert len(ratings.labels) == 5
+
+
+def test_irr_vision_runs_through():
+    ratings = ta.read_ratings(shared("data/oracle/irr_vision.csv"), rater=["r.eye", "l.eye"])
+    result = ta.krippendorff_alpha(ratings, "nominal", n_boot=0)
+    # two raters, complete: alpha is Scott's pi but for the factor n / (n - 1) of the expected disagreement
+    x = ratings.matrix()
+    share = np.bincount(x.astype(int).ravel()) / x.size
+    pi = 1 - np.mean(x[:, 0] != x[:, 1]) / (1 - np.sum(share**2))
+    assert 1 - (1 - result.alpha) * x.size / (x.size - 1) == pytest.approx(pi, abs=1e-12)
+    assert result.n_units == 7477
+
+
+def test_brennans_nested_example():
+    study = ta.generalizability(brennan())
+    expected = {"p": 0.4731, "t": 0.3252, "r:t": 0.6475, "pt": 0.5596, "pr:t,e": 2.3802}
+    assert {c.source: round(c.variance, 4) for c in study.components} == pytest.approx(expected, abs=1e-4)
+    own = study.decide(n_raters=[4], n_tasks=[3]).rows[0]
+    assert (own.e_rho2, own.phi) == pytest.approx((0.5514, 0.4637), abs=5e-5)
+    # by hand from the components: two tasks, three raters each
+    other = study.decide(n_raters=[3], n_tasks=[2]).rows[0]
+    relative = 0.5596 / 2 + 2.3802 / 6
+    assert other.relative_sem == pytest.approx(np.sqrt(relative), abs=1e-4)
+    assert other.absolute_error == pytest.approx(relative + 0.3252 / 2 + 0.6475 / 6, abs=1e-4)
+
+
+def test_crossed_study_is_the_intraclass_correlation():
+    # Exact identities: Erho2 over k raters is ICC(3,k), Phi is ICC(2,k); over one, the single forms.
+    study, icc = ta.generalizability(shrout_fleiss()), ta.intraclass_correlation(shrout_fleiss())
+    one, four = study.decide(n_raters=[1, 4]).rows
+    assert (one.e_rho2, four.e_rho2) == pytest.approx((icc["ICC(3,1)"].icc, icc["ICC(3,k)"].icc), abs=1e-12)
+    assert (one.phi, four.phi) == pytest.approx((icc["ICC(2,1)"].icc, icc["ICC(2,k)"].icc), abs=1e-12)
+
+
+def test_negative_component_is_reported_and_not_used():
+    study = ta.generalizability(from_matrix([[1, 2], [2, 1], [1, 2], [2, 1]], low=1, high=2))
+    assert study["p"].raw < 0
+    assert study["p"].variance == 0.0
+    assert "negative_component" in [f.code for f in study.findings]
+    assert study.decide([2]).rows[0].e_rho2 == 0.0
+
+
+def test_lakes_against_reml():
+    ratings = ta.read_ratings(
+        shared("data/oracle/mpsychor_Lakes.csv"), person="personID", rater="raterID", item="item", score="score",
+        low=1, high=7,
+    )  # fmt: skip
+    for line in (HERE / "lme4_lakes.txt").read_text(encoding="utf-8").splitlines():
+        item, n, *expected = line.split()
+        study = ta.generalizability(ratings, item=item)
+        assert study.n_persons == int(n)
+        found = [study[source].variance for source in ("p", "r", "pr,e")]
+        assert found == pytest.approx([float(v) for v in expected], rel=1e-4)  # REML's optimiser, not its eight digits
+
+
+def test_persons_without_all_ratings_are_named():
+    x = np.array(shrout_fleiss().matrix())
+    gap = np.vstack([x, [5, np.nan, 5, 5]])
+    result = ta.intraclass_correlation(from_matrix(gap, low=1, high=10))
+    assert result["ICC(2,1)"].icc == pytest.approx(ta.intraclass_correlation(shrout_fleiss())["ICC(2,1)"].icc)
+    assert [f.code for f in result.findings] == ["incomplete_persons"]
+    assert "1 of 7 persons were not rated by every rater and are left out: 7." in result.findings[0].message
+
+
+def test_raters_who_differ_by_a_constant():
+    result = ta.intraclass_correlation(from_matrix([[1, 2], [2, 3], [4, 5]], low=1, high=5))
+    assert result["ICC(3,1)"].icc == 1.0
+    assert result["ICC(2,1)"].icc < 1.0
+    assert [f.code for f in result.findings] == ["no_variance"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from talentassess.bank.check import check_bank
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies
+    from talentassess.bank.save import save_bank
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
     from talentassess.calibration import BetaPrior, Composed, Equal, Fixed, LogNormalPrior, NormalPrior, calibrate
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     )
     from talentassess.models import model_names
     from talentassess.norming import NormCard, NormTable, fit_norms, load_norms, norm_card, save_norms
+    from talentassess.panel import ExpertRatings, PanelReview, PanelSettings, consensus_key, review_panel
     from talentassess.render.doc import ReportDoc
     from talentassess.scoring import score, sum_score_table
     from talentassess.scoring.curves import characteristic_curves
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
     from talentassess.workflow.pool import PoolComparison, compare_pool
+    from talentassess.workflow.rating_book import rating_workbook
+    from talentassess.workflow.rating_book_reader import read_expert_ratings
     from talentassess.workflow.report import report
     from talentassess.workflow.simulate import simulate
     from talentassess.workflow.study import NormGroup, Study, run_study
@@ -94,6 +98,7 @@ _HOME = {
     "talentassess.bank.check": ("check_bank",),
     "talentassess.bank.keys": ("derive_keys",),
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies"),
+    "talentassess.bank.save": ("save_bank",),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
     "talentassess.calibration": (
@@ -138,6 +143,7 @@ _HOME = {
     ),
     "talentassess.models": ("model_names",),
     "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
+    "talentassess.panel": ("ExpertRatings", "PanelReview", "PanelSettings", "consensus_key", "review_panel"),
     "talentassess.render.doc": ("ReportDoc",),
     "talentassess.scoring": ("score", "sum_score_table"),
     "talentassess.scoring.curves": ("characteristic_curves",),
@@ -146,6 +152,8 @@ _HOME = {
     "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
+    "talentassess.workflow.rating_book": ("rating_workbook",),
+    "talentassess.workflow.rating_book_reader": ("read_expert_ratings",),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.simulate": ("simulate",),
     "talentassess.workflow.study": ("NormGroup", "Study", "run_study"),
@@ -162,6 +170,7 @@ __all__ = [
     "DriftTable",
     "Equal",
     "EquatingTable",
+    "ExpertRatings",
     "Finding",
     "Fixed",
     "ItemAnalysis",
@@ -176,6 +185,8 @@ __all__ = [
     "NormTable",
     "NormalPrior",
     "OptionSettings",
+    "PanelReview",
+    "PanelSettings",
     "PlausibleValues",
     "PoolComparison",
     "RaterSeverity",
@@ -201,6 +212,7 @@ __all__ = [
     "check_bank",
     "compare_densities",
     "compare_pool",
+    "consensus_key",
     "content_validity",
     "cross_check",
     "derive_keys",
@@ -230,12 +242,16 @@ __all__ = [
     "prepare_scorer",
     "probability_above",
     "rater_severity",
+    "rating_workbook",
     "read_answers",
+    "read_expert_ratings",
     "read_ratings",
     "read_responses",
     "report",
+    "review_panel",
     "run_study",
     "save",
+    "save_bank",
     "save_norms",
     "score",
     "simulate",

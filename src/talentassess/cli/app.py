@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli import commands_content, commands_data, commands_people
+from talentassess.cli import commands_content, commands_data, commands_panel, commands_people
 from talentassess.core.kernel import kernel_name
 from talentassess.core.version import VERSION
 
@@ -48,4 +48,5 @@ app.command("pool")(commands_people.pool)
 app.command("report")(commands_content.report)
 bank.command("check")(commands_content.check)
 bank.command("schemas")(commands_content.schemas)
+bank.add_typer(commands_panel.panel, name="panel")
 app.add_typer(bank, name="bank")

@@ -269,9 +269,9 @@ def _write_front(
 def _instructions(n_items: int, situational: Sequence[SituationalItem]) -> Iterator[tuple[str, str]]:
     yield (
         "What this is",
-        "You know the work these items are about. Please judge by yourself, without talking to the other experts: where "
-        "you differ, the item will be talked over. Fill in the yellow cells only; leave a cell empty if you cannot say, "
-        "and write down why.",
+        "You know the work these items are about. Please judge by yourself, without talking to the other experts: "
+        "where you differ, the item will be talked over. Fill in the yellow cells only; leave a cell empty if you "
+        "cannot say, and write down why.",
     )
     if situational:
         yield (

@@ -7,14 +7,16 @@ from talentassess.core.errors import ReportError
 from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis
 from talentassess.norming import NormTable
+from talentassess.panel import PanelReview
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
+from talentassess.workflow.report_panel import panel_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
-Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable
+Reportable = Study | PoolComparison | ItemAnalysis | Calibration | Scores | NormTable | PanelReview
 
 
 def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
@@ -22,7 +24,7 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
 
     Parameters
     ----------
-    result : a study, a pool comparison, an item analysis, a calibration, scores or norms.
+    result : a study, a pool comparison, an item analysis, a calibration, scores, norms or a panel review.
     title : printed on top; a plain one is made if left out.
 
     Returns
@@ -53,5 +55,7 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
         return compose_report(title or "Scores", score_sections(result), sources=[result.provenance])
     if isinstance(result, NormTable):
         return compose_report(title or "Norms", norm_sections(result), sources=[result.provenance])
-    kinds = "a study, a pool comparison, an item analysis, a calibration, scores or norms"
+    if isinstance(result, PanelReview):
+        return panel_report(result, title or f"Panel of experts: {result.ratings.bank}")
+    kinds = "a study, a pool comparison, an item analysis, a calibration, scores, norms or a panel review"
     raise ReportError(f"There is no report for a {type(result).__name__}; there is one for {kinds}.")

@@ -118,6 +118,12 @@ class ExpertRatings(Tabular):
         cells = np.concatenate([np.isnan(x).ravel() for x in (self.effectiveness, self.relevance, self.essential)])
         return float(1 - cells.mean()) if cells.size else float("nan")
 
+    @property
+    def unfinished(self) -> int:
+        """Number of experts who left a cell empty."""
+        parts = (self.effectiveness, self.relevance, self.essential)
+        return int(np.any([np.isnan(x).any(axis=1) for x in parts], axis=0).sum())
+
     def columns_of(self, item: str) -> list[int]:
         """Return the positions of an item's options in ``options``; none for a statement."""
         return [position for position, pair in enumerate(self.options) if pair[0] == item]

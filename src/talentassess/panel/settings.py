@@ -81,6 +81,6 @@ class PanelSettings:
         """
         return self.i_cvi if n_experts >= MANY else self.i_cvi_few
 
-    def rows(self) -> list[tuple[str, float, str]]:
+    def rows(self) -> list[tuple[str, float | int, str]]:
         """Return (setting, value, source) of each limit."""
-        return [(name, float(getattr(self, name)), SOURCES[name]) for name in self.__slots__]
+        return [(name, getattr(self, name), SOURCES[name]) for name in self.__slots__]

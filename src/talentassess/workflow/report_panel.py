@@ -44,7 +44,7 @@ def _settings(review: PanelReview) -> tuple[Block, ...]:
         "experts": f"{len(ratings.experts)}",
         "items": f"{len(ratings.items)} ({len(rated)} situational with {len(ratings.options)} options)",
         "cells filled in": f"{100 * ratings.given:.0f} %",
-        "unfinished forms": f"{len(ratings.findings)}",
+        "experts with empty cells": f"{ratings.unfinished}",
         "rated": ratings.collected or "date not given",
         "bank": f"{ratings.bank}, content hash {ratings.bank_hash}",
         "hash of the ratings": review.provenance.data_hash,
@@ -54,7 +54,7 @@ def _settings(review: PanelReview) -> tuple[Block, ...]:
     limits = rename(review.tables()["settings"], names)
     return (
         TableBlock("What was rated", {"What": list(counts), "Value": list(counts.values())}, anchor="counts"),
-        TableBlock("Limits of the verdicts", limits, formats(limits, NUMBERS), anchor="limits"),
+        TableBlock("Limits of the verdicts", limits, anchor="limits"),
     )
 
 
@@ -97,12 +97,12 @@ def _items(review: PanelReview) -> tuple[Block, ...]:
     }
     table = {name: cells for name, cells in table.items() if any(cell is not None for cell in cells)}
     notes = (
-        "rwg: agreement on one option, mean over the item's options, against a uniform null; the verdict rests on it. "
+        "Items to be reworked stand first. rwg: agreement on one option, mean over the options, against a uniform null; "
+        "the verdict rests on it. "
         "rwg(J): of all options together, which grows with their number. W: Kendall's concordance of the experts' "
         "order. Kappa: I-CVI corrected for chance. CVR: of 'essential'.",
     )
     return (
-        Paragraph("Items to be reworked stand first."),
         TableBlock(
             "Agreement and relevance per item",
             table,

@@ -153,7 +153,8 @@ NAMES = [" ".join(path) for path in COMMANDS]
 
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
-    assert set(NAMES) == {*design.split(), "bank check", "bank schemas"}
+    bank = {"bank check", "bank schemas", "bank panel export", "bank panel import"}
+    assert set(NAMES) == {*design.split(), *bank}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=NAMES)

@@ -97,8 +97,8 @@ def _items(review: PanelReview) -> tuple[Block, ...]:
     }
     table = {name: cells for name, cells in table.items() if any(cell is not None for cell in cells)}
     notes = (
-        "Items to be reworked stand first. rwg: agreement on one option, mean over the options, against a uniform null; "
-        "the verdict rests on it. "
+        "Items to be reworked stand first. rwg: agreement on one option, mean over the options, against a uniform "
+        "null; the verdict rests on it. "
         "rwg(J): of all options together, which grows with their number. W: Kendall's concordance of the experts' "
         "order. Kappa: I-CVI corrected for chance. CVR: of 'essential'.",
     )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import product
 from math import log, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bank_fixtures import TINY_BANK, broken_bank
 from talentassess.bank.check import BankCheck, check_bank
-from talentassess.bank.key_review import upper_tail
 from talentassess.bank.load import load_bank, load_competencies
 from talentassess.bank.schema import ItemBank
-from talentassess.bank.wording import negations, reading_grade, syllables, tfidf_cosine, watched_words
+from talentassess.bank.word_groups import HEDGES, NEGATIVE_TONE, POSITIVE_TONE, WATCHED_IN_ITEMS, WordGroup
+from talentassess.bank.wording import count_watched, negations, reading_grade, syllables, tfidf_cosine, watched_words
 from talentassess.core.status import Severity
 
 TINY = load_bank(TINY_BANK)
@@ -36,23 +33,39 @@ def edited(tmp_path, file: str, old: str, new: str) -> BankCheck:
 def test_the_tiny_bank_has_warnings_but_no_problem():
     check = check_bank(TINY)
     assert check.ok
-    assert repr(check) == "BankCheck(tiny 1.2.3: 0 problem(s), 7 warning(s), 9 note(s))"
+    assert repr(check) == "BankCheck(tiny 1.2.3: 0 problem(s), 6 warning(s), 9 note(s))"
     where = {code: {f.where for f in check.findings if f.code == code} for code in codes(check)}
     assert where["unkeyed"] == {"pace_ml", "pace_pick"}
     assert where["thin_scale"] == {"ownership", "follow_up", "pace"}
     assert where["tied_ranks"] == {"fu_rank"}
-    assert where["best_is_longest"] == where["length_gives_key_away"] == {"tiny"}
+    assert where["blind_rule"] == {"tiny"}
     severities = [f.severity for f in check.findings]
-    assert severities == [Severity.WARNING] * 7 + [Severity.NOTE] * 9
+    assert severities == [Severity.WARNING] * 6 + [Severity.NOTE] * 9
 
 
 def test_coverage_counts_items_by_scale_method_and_context():
-    frame = check_bank(TINY).to_frame("coverage").set_index(["scale", "method", "context"])["items"]
-    assert len(frame) == 3 * 4
-    assert frame["ownership", "self_report", "any"] == 2
-    assert frame["ownership", "situational", "call_centre"] == 1
-    assert frame["follow_up", "situational", "corner_store"] == 0
-    assert frame.sum() == len(TINY.items)
+    frame = check_bank(TINY).to_frame("coverage").set_index("scale")
+    assert frame.index.tolist() == ["ownership", "follow_up", "pace", "all"]
+    assert frame.loc["ownership", "self_report"] == 2
+    assert frame.loc["ownership", "situational call_centre"] == 1
+    assert frame.loc["follow_up", "situational corner_store"] == 0
+    assert frame.loc["all", "items"] == frame["items"][:-1].sum() == len(TINY.items)
+    formats = check_bank(TINY).to_frame("formats").set_index("format")
+    assert formats.loc["pick_best"].tolist() == [1, 1, 0, 2]
+
+
+def test_interview_questions_join_the_coverage():
+    questions = {"ownership": {"general": 3}, "follow_up": {"general": 1, "call_centre": 2}}
+    check = check_bank(TINY, questions=questions)
+    frame = check.to_frame("coverage").set_index("scale")
+    assert frame.loc["follow_up", ["interview general", "interview call_centre"]].tolist() == [1, 2]
+    gaps = [f.where for f in check.findings if f.code == "context_gap" and "interview question" in f.message]
+    assert gaps == ["ownership"]  # pace has no competency and no question at all: not a gap between contexts
+
+
+def test_retired_items_do_not_count(tmp_path):
+    check = edited(tmp_path, "self_report.yaml", "status: draft", "status: retired")
+    assert check.to_frame("coverage").set_index("scale").loc["follow_up", "self_report"] == 1
 
 
 def test_statistics_hold_the_numbers_behind_the_findings():
@@ -72,11 +85,12 @@ PLANTED = [
         "follow_up",
         "0 of 2 statements are reverse-keyed; 40% to 50%",
     ),
-    (SELF, WAIT, "I always wait until", "absolute", "fu_2", "always"),
+    (SELF, WAIT, "I always wait until", "absolute", "fu_2", "'always' (absolute); hardly anybody"),
     (SELF, WAIT, "I do not wait without", "double_negative", "fu_2", "2 negating words"),
     (SELF, WAIT, "I do not wait until", "negated_reverse", "fu_2", "contains a negation"),
-    (SELF, ASK, "my family asks again", "sensitive", "fu_2", "family"),
-    (SELF, ASK, "he asks again", "gendered", "fu_2", "word(s) he."),
+    (SELF, ASK, "my family asks again", "sensitive", "fu_2", "'family' (family); it may let family status"),
+    (SELF, ASK, "he asks again", "gendered", "fu_2", "'he' (gendered); a gendered person"),
+    (SELF, WAIT, "I keep an eye on mail until", "idiom", "fu_2", "'keep an eye on' (idiom); people who learnt english"),
     (SELF, WAIT, "I wait " + 20 * "and wait ", "long_statement", "fu_2", "has 45 words"),
     (SELF, "id: fu_2", "id: Fu_01", "confusable_ids", "fu_1, Fu_01", "leading zeros"),
     (CARD, "  yes_no:", "  spare: [Low, High]\n  yes_no:", "unused_response_scale", "spare", "no item uses"),
@@ -153,16 +167,19 @@ ROTATED = [np.roll([5, 4, 2, 1], shift).tolist() for shift in range(4)] * 2
 
 def test_a_longest_best_option_is_noticed():
     giveaway = check_bank(situational_bank([[10 * v for v in key] for key in ROTATED], ROTATED))
-    # all 8 best options are the longest; chance .25 each: .25**8 < .001
-    assert "longest in 8 of 8 items; chance gives 2.0 (p = 0.000)" in finding(giveaway, "best_is_longest").message
-    assert "correlate 1.00" in finding(giveaway, "length_gives_key_away").message
+    # all 8 best options are the longest; chance .25 each: .25**8 < .001; most and least are both right: the whole key
+    message = finding(giveaway, "blind_rule").message
+    assert (
+        "Picking the longest earns 100% of the way from chance to the key and hits the best option in 8 of" in message
+    )
+    assert "8 items; chance gives 2.0 (p < 0.001)" in message
     even = check_bank(situational_bank([[20, 20, 20, 20]] * 8, ROTATED))
-    assert not codes(even) & {"best_is_longest", "length_gives_key_away", "best_position"}
+    assert not codes(even) & {"blind_rule", "best_position"}
 
 
 def test_a_favourite_place_of_the_best_option_is_noticed():
     check = check_bank(situational_bank([[20, 20, 20, 20]] * 8, [[1, 2, 5, 4]] * 8))
-    assert "option c is the best in 8 of 8 items" in finding(check, "best_position").message.lower()
+    assert "option 3 is the best in 8 of 8 items" in finding(check, "best_position").message.lower()
 
 
 def test_a_narrow_key_is_noticed():
@@ -171,17 +188,6 @@ def test_a_narrow_key_is_noticed():
 
 
 # -- measures -----------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.sampled_from([0.2, 0.25, 0.5]), min_size=1, max_size=6), st.integers(0, 6))
-def test_upper_tail_equals_full_enumeration(chances, hits):
-    # oracle: sum over all 2^n outcomes; 1e-12 for the order of additions
-    brute = sum(
-        np.prod([p if won else 1 - p for p, won in zip(chances, outcome, strict=True)])
-        for outcome in product([0, 1], repeat=len(chances))
-        if sum(outcome) >= hits
-    )
-    assert abs(upper_tail(hits, chances) - brute) < 1e-12
 
 
 def test_reading_grade_by_hand():
@@ -206,4 +212,20 @@ def test_negations_are_counted_by_sentence():
     assert negations("I don't leave. I never wait.") == 1
     assert negations("I can't leave without a note.") == 2
     assert negations("I neither wait nor leave.") == 1
-    assert watched_words("All, all of it", frozenset({"all"})) == ("all",)
+
+
+def test_watched_words_and_phrases():
+    group = WordGroup("test", "because", frozenset({"all"}), ("keep an eye on",))
+    assert watched_words("All, all of it; I keep an eye on it.", group) == ("all", "keep an eye on")
+    assert count_watched("All, all of it; I keep an eye on it.", group) == 3
+    assert watched_words("Tall people keep an eye only.", group) == ()
+
+
+def test_every_word_group_has_a_reason_and_own_words():
+    groups = [*WATCHED_IN_ITEMS, *POSITIVE_TONE, *NEGATIVE_TONE, HEDGES]
+    assert [g.name for g in groups if len(g.reason) < 20 or not (g.words or g.phrases)] == []
+    assert len({g.name for g in groups}) == len(groups)
+    assert [w for g in groups for w in g.words if w != w.lower() or " " in w] == []
+    positive, negative = (frozenset().union(*(g.words for g in tone)) for tone in (POSITIVE_TONE, NEGATIVE_TONE))
+    assert len(positive) > 120
+    assert not positive & negative

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import talentassess as ta
+from interview_cases import RATINGS, TINY_INTERVIEW, tiny_guide
 from talentassess.bank.json_schema import json_schemas
 from talentassess.calibration import calibrate
 from talentassess.cli import INTERRUPTED, main
@@ -153,8 +155,9 @@ NAMES = [" ".join(path) for path in COMMANDS]
 
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
-    bank = {"bank check", "bank schemas", "bank panel export", "bank panel import"}
-    assert set(NAMES) == {*design.split(), *bank}
+    on_banks = ("check", "trace", "diff", "record", "advance", "schemas", "panel export", "panel import")
+    groups = {"interview guide", "interview form", "interview ratings", "form build", "form score"}
+    assert set(NAMES) == {*design.split(), *(f"bank {name}" for name in on_banks), *groups}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=NAMES)
@@ -202,8 +205,15 @@ WITH_JSON = {
         *("pool", "{place}/new/candidates.json", *CUT, "--norms", "{place}/deep/norms"),
         *("--out", "{place}/again/pool.json"),
     ),
+    "interview guide": (
+        *("interview", "guide", "--role", ROLE, "--context", "call_centre", "--minutes", "30"),
+        *("--bank", str(TINY_INTERVIEW), "--out", "{place}/again/guide.json"),
+    ),
+    "interview ratings": (
+        *("interview", "ratings", str(RATINGS), "--bank", str(TINY_INTERVIEW), "--out", "{place}/again/ratings.csv"),
+    ),
 }
-ABOUT_ANSWERS = ("analyze", "calibrate", "score", "norms", "match", "pool")
+ABOUT_ANSWERS = ("analyze", "calibrate", "score", "norms", "match", "pool", "interview ratings")
 
 
 def filled(arguments: tuple[str, ...], chain: Chain) -> list[str]:
@@ -419,25 +429,60 @@ def test_items_lists_banks_and_the_items_of_one():
     assert [item for item in bank.item_ids if f"│ {item} " not in shown] == []
 
 
+def test_items_lists_the_questions_of_an_interview_bank():
+    shown = run("items", TINY_INTERVIEW)
+    assert "InterviewBank(tiny_interview 1.0.0" in shown
+    assert "fu_iq_03" in shown
+    assert len(json.loads(run("items", TINY_INTERVIEW, "--json"))["probes"]) == 30
+
+
 def test_bank_check_passes_the_shipped_bank_and_prints_its_coverage():
     shown = run("bank", "check", "service_core")
     assert "Coverage: items per scale, method and context" in shown
+    assert "Blind rules: what the look of the options earns" in shown
     assert "0 problem(s)" in shown
 
 
-def test_bank_check_ends_with_1_on_problems(tmp_path):
-    """A bank that loads but whose content has a problem: two statements with the same words."""
-    first, second = (i for i in ta.load_bank("service_core").self_report if i.id in ("ow_sr_01", "ow_sr_02"))
-    for name in ("bank.yaml", "self_report.yaml", "sjt.yaml"):
-        text = (ROOT / "items" / "service_core" / name).read_text(encoding="utf-8")
-        (tmp_path / name).write_text(text.replace(second.text, first.text), encoding="utf-8")
-    done = CliRunner().invoke(app, ["bank", "check", str(tmp_path), "--json"], env=PLAIN)
-    assert done.exit_code == 1
-    found = [f for f in json.loads(done.stdout)["findings"] if f["severity"] == "problem"]
-    assert [f["code"] for f in found] == ["duplicate"]
-    shown = CliRunner().invoke(app, ["bank", "check", str(tmp_path)], env=PLAIN)
-    assert shown.exit_code == 1
-    assert "problem: ow_sr_01, ow_sr_02" in shown.stdout
+def test_bank_check_takes_an_interview_bank_and_prints_its_themes():
+    shown = run("bank", "check", TINY_INTERVIEW)
+    assert "Coverage: questions per competency and context" in shown
+    assert "Coverage of the standard themes" in shown
+    assert "InterviewBankCheck(tiny_interview 1.0.0: 0 problem(s)" in shown
+
+
+def test_an_interview_from_guide_to_scores(tmp_path):
+    guide, form, scores = tmp_path / "guide.json", tmp_path / "form.xlsx", tmp_path / "scores.html"
+    planning = ("interview", "guide", "--role", ROLE, "--context", "call_centre", "--bank", TINY_INTERVIEW)
+    shown = run(*planning, "--minutes", "24", "--out", guide)
+    assert "ow_iq_03" in shown
+    assert "Left out" in shown
+    run(*planning, "--minutes", "24", "--out", tmp_path / "guide.pdf")
+    run("report", guide, "--out", tmp_path / "guide.html")
+    printed = run(
+        "interview", "form", "--guide", guide, "--out", form, "--candidate", "Ann", "--rater", "A b", "--rater", "C"
+    )
+    assert re.findall(r"form-\S+", printed) == ["form-a-b.xlsx", "form-c.xlsx"]
+    for name in ("form-a-b.xlsx", "form-c.xlsx"):
+        book = openpyxl.load_workbook(tmp_path / name)
+        for row in (7, 8):
+            book["Ann"].cell(row, 9).value = 4
+        book.save(tmp_path / name)
+    shown = run(
+        "interview", "ratings", tmp_path / "form-a-b.xlsx", tmp_path / "form-c.xlsx", "--out", scores, "--simulated"
+    )
+    assert "SIMULATED" in shown
+    assert "SIMULATED" in scores.read_text(encoding="utf-8")
+
+
+def test_a_bad_rating_is_named_with_its_cell(refused, tmp_path):
+    ta.rating_form(tiny_guide(minutes=24), candidates=["Ann"], raters=["R"]).save(tmp_path / "form.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "form.xlsx")
+    book["Ann"].cell(7, 9).value = 9
+    book.save(tmp_path / "form.xlsx")
+    message = refused("interview", "ratings", tmp_path / "form.xlsx", "--out", tmp_path / "scores.csv")
+    assert "form.xlsx, sheet 'Ann', cell I7: found '9'; a whole number from 1 to 5 is needed" in message
+    message = refused("interview", "form", "--guide", tmp_path / "form.xlsx", "--out", tmp_path / "form.xlsx")
+    assert "is used by this command already" in message
 
 
 def test_bank_schemas_writes_json_schemas(tmp_path):

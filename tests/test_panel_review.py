@@ -11,6 +11,7 @@ import pytest
 import talentassess as ta
 from bank_fixtures import TINY_BANK
 from panel_cases import simulated_experts
+from talentassess.bank.history import content_hash
 from talentassess.bank.save import bank_files, save_bank
 from talentassess.bank.schema import SituationalItem
 from talentassess.bank.yaml_file import read_yaml
@@ -172,10 +173,15 @@ def test_items_that_are_not_accepted_keep_their_key_and_all_keep_their_relevance
 
 
 def test_keys_of_other_contexts_stay_and_are_named():
-    fitted = next(item for item in BANK.situational if any(o.in_context for o in item.options))
-    item = ta.consensus_key(REVIEW, BANK, accept=ANY).item(fitted.id)
+    position = next(i for i, item in enumerate(BANK.situational) if item.context == "general")
+    general = BANK.situational[position]
+    option = general.options[0].model_copy(update={"in_context": {"call_centre": 2.0}})
+    fitted = general.model_copy(update={"options": (option, *general.options[1:])})
+    others = {"situational": (*BANK.situational[:position], fitted, *BANK.situational[position + 1 :])}
+    bank = BANK.model_copy(update=others)
+    item = ta.consensus_key(replace(PANEL, bank_hash=bank.content_hash), bank, accept=ANY).item(general.id)
     assert item.key_source.endswith("; in_context: rational (authors)")
-    assert [o.in_context for o in item.options] == [o.in_context for o in fitted.options]
+    assert item.options[0].in_context == {"call_centre": 2.0}
 
 
 @pytest.mark.parametrize("statistic", ["mean", "median", "mode"])
@@ -205,6 +211,17 @@ def test_keys_that_cannot_be_made():
         ta.consensus_key(flat, BANK)
     with pytest.raises(ContentError, match=r"the mean of the experts' ratings is 3 for every option, which is no key"):
         ta.consensus_key(flat, BANK, accept=ANY)
+
+
+def test_a_panel_changes_keys_and_versions_and_nothing_that_people_read():
+    keyed = ta.consensus_key(REVIEW, BANK)
+    found = ta.compare_banks(BANK, keyed)
+    taken = {item.id for item in keyed.situational if item.key_panel is not None}
+    assert {c.kind for c in found.changes} == {"key", "version", "notes"}
+    assert {c.item for c in found.changes if c.kind == "key"} == taken
+    assert [f for f in found.findings if f.severity is ta.Severity.PROBLEM] == []
+    unkeyed = next(item for item in keyed.self_report)
+    assert content_hash(unkeyed) == content_hash(BANK.item(unkeyed.id))  # evidence is no change of content
 
 
 # --- saved banks ---------------------------------------------------------------------------------------------------
@@ -240,7 +257,9 @@ def test_an_existing_folder_is_written_over_only_when_told(tmp_path):
     with pytest.raises(ContentError, match=r"'bank' exists already; nothing was written.*replace=True"):
         ta.save_bank(BANK, folder)
     keyed = ta.consensus_key(REVIEW, BANK)
+    (folder / "history.csv").write_text("kept as it is")
     assert ta.load_bank(ta.save_bank(keyed, folder, replace=True)) == keyed
+    assert (folder / "history.csv").read_text() == "kept as it is"
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(ContentError, match=r"something else than a bank's files.*notes\.txt"):
         ta.save_bank(BANK, folder, replace=True)

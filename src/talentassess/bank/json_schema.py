@@ -8,8 +8,10 @@ from pathlib import Path
 from talentassess.bank.card import BankCard
 from talentassess.bank.competency import CompetencyModel
 from talentassess.bank.contexts import RoleContexts
+from talentassess.bank.interview import CompetencyInterview, InterviewCard
 from talentassess.bank.records import Record
 from talentassess.bank.schema import SelfReportFile, SituationalFile
+from talentassess.bank.traceability import TraceabilityFile
 from talentassess.core.files import write_whole
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -24,14 +26,17 @@ def json_schemas() -> dict[str, dict[str, object]]:
     Examples
     --------
     >>> list(json_schemas())
-    ['competencies', 'bank', 'self_report', 'sjt', 'contexts']
+    ['competencies', 'bank', 'self_report', 'sjt', 'interview_bank', 'interview', 'contexts', 'traceability']
     """
     files: dict[str, type[Record]] = {
         "competencies": CompetencyModel,
         "bank": BankCard,
         "self_report": SelfReportFile,
         "sjt": SituationalFile,
+        "interview_bank": InterviewCard,
+        "interview": CompetencyInterview,
         "contexts": RoleContexts,
+        "traceability": TraceabilityFile,
     }
     return {name: {"$schema": DIALECT, **model.model_json_schema(by_alias=True)} for name, model in files.items()}
 

@@ -23,10 +23,11 @@ from talentassess.bank.schema import (
     SituationalItem,
     misfits,
 )
-from talentassess.bank.yaml_file import YamlFile, read_yaml
+from talentassess.bank.yaml_file import YamlFile, declared_schema, read_yaml
 from talentassess.content import content_dir
 from talentassess.core.errors import ContentError
 
+ITEM_BANK = "talentassess/bank/1"  # what the bank.yaml of an item bank declares; interview banks declare another
 BANK_FILES = ("bank.yaml", "self_report.yaml", "sjt.yaml")
 ITEM_FOLDERS = ("self_report", "sjt")
 
@@ -35,7 +36,7 @@ ItemT = TypeVar("ItemT", SelfReportItem, SituationalItem)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Part(Generic[RecordT]):
+class ContentPart(Generic[RecordT]):
     """What could be read of one file: the record if the whole file is sound, and the problems."""
 
     record: RecordT | None = None
@@ -62,10 +63,10 @@ def load_bank(name_or_path: str | Path) -> ItemBank:
     >>> load_bank("service_core").scale_ids
     ('active_listening', 'service_orientation', 'ownership', 'dependability', 'follow_up')
     """
-    folder = _bank_folder(name_or_path)
-    card = _read(folder / "bank.yaml", "bank.yaml", BankCard)
-    statements = [_read(*source, SelfReportFile) for source in _sources(folder, "self_report")]
-    situations = [_read(*source, SituationalFile) for source in _sources(folder, "sjt")]
+    folder = bank_folder(name_or_path)
+    card = read_record(folder / "bank.yaml", "bank.yaml", BankCard)
+    statements = [read_record(*source, SelfReportFile) for source in _sources(folder, "self_report")]
+    situations = [read_record(*source, SituationalFile) for source in _sources(folder, "sjt")]
     problems = [*_stray_files(folder), *card.problems]
     problems += [problem for part in statements for problem in part.problems]
     problems += [problem for part in situations for problem in part.problems]
@@ -95,7 +96,7 @@ def load_competencies(path: str | Path | None = None) -> CompetencyModel:
     'Follow-up'
     """
     file = content_dir("items") / "competencies.yaml" if path is None else Path(path)
-    part = _read(file, file.name, CompetencyModel)
+    part = read_record(file, file.name, CompetencyModel)
     if part.record is None:
         raise ContentError("The competency model cannot be used; mend its file and load it again.", part.problems)
     return part.record
@@ -112,24 +113,26 @@ def load_contexts(path: str | Path | None = None) -> RoleContexts:
     'Busy call centre'
     """
     file = content_dir("items") / "contexts.yaml" if path is None else Path(path)
-    part = _read(file, file.name, RoleContexts)
+    part = read_record(file, file.name, RoleContexts)
     if part.record is None:
         raise ContentError("The role contexts cannot be used; mend their file and load it again.", part.problems)
     return part.record
 
 
 def bank_names() -> tuple[str, ...]:
-    """Return the names of the shipped banks.
+    """Return the names of the shipped item banks (interview banks: ``interview_bank_names``).
 
     Examples
     --------
     >>> "service_core" in bank_names()
     True
     """
-    return tuple(sorted(file.parent.name for file in content_dir("items").glob("*/bank.yaml")))
+    cards = content_dir("items").glob("*/bank.yaml")
+    return tuple(sorted(card.parent.name for card in cards if declared_schema(card) == ITEM_BANK))
 
 
-def _bank_folder(name_or_path: str | Path) -> Path:
+def bank_folder(name_or_path: str | Path) -> Path:
+    """Return the folder of a shipped bank by its name, or a folder given by its path; else ``ContentError``."""
     if str(name_or_path) in bank_names():
         return content_dir("items") / name_or_path
     folder = Path(name_or_path).resolve()
@@ -175,8 +178,8 @@ def _selected(
 ) -> tuple[tuple[SelfReportItem, ...], tuple[SituationalItem, ...], list[str]]:
     """Return the items a bank takes from the one beside it, and the ids that are not there."""
     beside = folder.parent / str(card.part_of)
-    source = beside if (beside / "bank.yaml").exists() else _bank_folder(str(card.part_of))
-    its_card = _read(source / "bank.yaml", "bank.yaml", BankCard).record
+    source = beside if (beside / "bank.yaml").exists() else bank_folder(str(card.part_of))
+    its_card = read_record(source / "bank.yaml", "bank.yaml", BankCard).record
     if its_card is not None and its_card.part_of is not None:
         found = f"bank.yaml, part_of: the bank '{card.part_of}' takes its own items from '{its_card.part_of}'"
         return (), (), [f"{found}; name the bank that holds them"]
@@ -192,18 +195,19 @@ def _selected(
     return statements, tuple(item for item in taken if isinstance(item, SituationalItem)), missing
 
 
-def _read(path: Path, name: str, model: type[RecordT]) -> _Part[RecordT]:
+def read_record(path: Path, name: str, model: type[RecordT]) -> ContentPart[RecordT]:
+    """Read one file as a record; what is wrong with it comes back as problems that call the file ``name``."""
     try:
         file = read_yaml(path, name)
     except ContentError as error:
-        return _Part(problems=error.problems)
+        return ContentPart(problems=error.problems)
     try:
-        return _Part(model.model_validate(file.data), file)
+        return ContentPart(model.model_validate(file.data), file)
     except ValidationError as error:
-        return _Part(None, file, tuple(plain_problems(error, file, model)))
+        return ContentPart(None, file, tuple(plain_problems(error, file, model)))
 
 
-def _sound_items(part: _Part[RecordT], model: type[ItemT]) -> tuple[ItemT, ...]:
+def _sound_items(part: ContentPart[RecordT], model: type[ItemT]) -> tuple[ItemT, ...]:
     """Return the items that are sound by themselves, also from a file that as a whole is not."""
     sound: list[ItemT] = []
     for raw in _raw_items(part.file):

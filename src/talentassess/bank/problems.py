@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, get_args
 
-from talentassess.bank.card import Scale
-from talentassess.bank.competency import Competency, Indicators, OnetLink, Pillar
-from talentassess.bank.contexts import Emphasis, RoleContext
 from talentassess.bank.records import Record, choices
-from talentassess.bank.schema import Option, SelfReportItem, SituationalFile, SituationalItem
 from talentassess.bank.yaml_file import YamlFile
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
-
-_PARTS: Mapping[str, type[Record]] = {
-    "scales": Scale,
-    "options": Option,
-    "pillars": Pillar,
-    "competencies": Competency,
-    "onet": OnetLink,
-    "positive": Indicators,
-    "negative": Indicators,
-    "contexts": RoleContext,
-    "emphasis": Emphasis,
-}
 
 # What each pattern of the schema asks for, in words.
 _PATTERNS = {
@@ -35,6 +19,7 @@ _PATTERNS = {
     r"^[a-z]$": "one small letter is needed",
     r"^\d+\.\d+\.\d+$": "three numbers such as 0.1.0 are needed",
     r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$": "a language tag such as en or pt-BR is needed",
+    r"^[a-z]+:\S+$": "a kind and an id such as item:ow_sr_01 is needed",
     r"^\d(\.[A-Za-z0-9]+)+$": "an O*NET element id such as 1.C.5.a is needed",
 }
 
@@ -93,11 +78,21 @@ def _limit(detail: ErrorDetails) -> str:
 
 
 def _record_at(detail: ErrorDetails, model: type[Record]) -> type[Record]:
-    """Return the kind of record in which an unknown field was found: the last named part on the way to it."""
-    items = SituationalItem if model is SituationalFile else SelfReportItem
-    parts = {**_PARTS, "items": items}
-    named = [parts[step] for step in detail["loc"][:-1] if isinstance(step, str) and step in parts]
-    return named[-1] if named else model
+    """Return the kind of record in which an unknown field was found, going down from the file's own."""
+    found = model
+    for step in detail["loc"][:-1]:
+        field = next((f for name, f in found.model_fields.items() if step in (name, f.alias)), None)
+        inner = next(_records_in(field.annotation), None) if field is not None else None
+        found = inner or found
+    return found
+
+
+def _records_in(annotation: object) -> Iterator[type[Record]]:
+    """Yield the kinds of record in a type such as tuple[Option, ...]."""
+    if isinstance(annotation, type) and not get_args(annotation) and issubclass(annotation, Record):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _records_in(part)
 
 
 def _describe(value: object) -> str:

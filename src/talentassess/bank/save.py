@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from talentassess.bank.card import BankCard
+from talentassess.bank.history import LEDGER
 from talentassess.bank.load import BANK_FILES, ITEM_FOLDERS, load_bank
 from talentassess.bank.schema import Item, ItemBank
 from talentassess.bank.yaml_text import yaml_text
@@ -30,7 +31,7 @@ def save_bank(bank: ItemBank, folder: str | Path, *, replace: bool = False) -> P
     ----------
     bank : the bank.
     folder : where to write it; folders above are made.
-    replace : write over an existing bank. Its files are replaced as a whole.
+    replace : write over an existing bank. Its files are replaced as a whole; its ledger (history.csv) stays.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def _check_target(target: Path, replace: bool) -> None:
             f"The folder '{target.name}' exists already; nothing was written. Choose another name, or say replace=True "
             "to write over the bank in it."
         )
-    other = [path.name for path in sorted(target.iterdir()) if path.name not in (*BANK_FILES, *ITEM_FOLDERS)]
+    other = [path.name for path in sorted(target.iterdir()) if path.name not in (*BANK_FILES, *ITEM_FOLDERS, LEDGER)]
     if other:
         raise ContentError(
             f"The folder '{target.name}' holds something else than a bank's files, and it would be lost: "
@@ -130,6 +131,8 @@ def _check_draft(draft: Path, bank: ItemBank) -> None:
 
 def _put_in_place(draft: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.{secrets.token_hex(6)}.old")
+    if (target / LEDGER).exists():
+        shutil.copy2(target / LEDGER, draft / LEDGER)
     if target.exists():
         target.rename(old)
     draft.rename(target)

@@ -1,4 +1,8 @@
-"""Measures of wording for content review (English): readability, watched words, near-duplicates."""
+"""Measures of wording for content review (English): readability, watched words, near-duplicates.
+
+The syllable counter is our own: textstat from 0.7.8 on fetches a corpus when it runs, and its older versions need a
+package under the GPL. A test holds it against words counted by hand.
+"""
 
 from __future__ import annotations
 
@@ -9,37 +13,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from talentassess.bank.word_groups import WordGroup
 from talentassess.core.arrays import FloatArray
 
 _WORD = re.compile(r"[A-Za-z]+(?:['\u2019][A-Za-z]+)*")  # U+2019 is the typographic apostrophe
 _SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 _VOWELS = re.compile(r"[aeiouy]+")
-
-
-def _word_list(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-ABSOLUTES = _word_list("""
-    absolutely all always completely constantly entirely every everybody everyone everything everywhere impossible
-    never nobody none nothing nowhere perfectly totally utterly
-""")
-NEGATORS = _word_list("""
-    cannot hardly neither never no nobody none nor not nothing nowhere scarcely seldom without
-""")
-# Words that ask about, or let a reader guess at, protected matters; a hit is to be looked at, not proof.
-SENSITIVE = _word_list("""
-    age aged allah bible birthplace bride cancer catholic child childcare children christian church citizen
-    citizenship dad daughter depressed depression disability disabled disease divorce elderly ethnic faith family
-    father fiance foreigner gay god handicapped health hindu husband ill illness immigrant islam jewish lesbian
-    marriage married medical medication mosque mother mum muslim nationality parent parents pray prayer pregnancy
-    pregnant priest race racial relatives religion religious retirement sexual sick skin son spouse synagogue temple
-    transgender union vote wedding wife young
-""")
-GENDERED = _word_list("""
-    actress boy boys businessman chairman craftsman gentleman girl girls guy guys he her hers herself him himself his
-    hostess ladies lady man men mr mrs ms salesman saleswoman she sir waitress woman women
-""")
+NEGATORS = frozenset(
+    "cannot hardly neither never no nobody none nor not nothing nowhere scarcely seldom without".split()  # noqa: SIM905
+)
 
 
 def words(text: str) -> list[str]:
@@ -69,7 +51,7 @@ def syllables(word: str) -> int:
     letters = re.sub(r"[^a-z]", "", word.lower())
     count = len(_VOWELS.findall(letters))
     count -= any(pattern.search(letters) for pattern in _SILENT_ENDINGS)
-    count += bool(_OPEN_ING.search(letters))
+    count += bool(_OPEN_ING.search(letters)) + bool(_TWO_VOWELS.search(letters))
     return max(1, count)
 
 
@@ -77,8 +59,11 @@ _SILENT_ENDINGS = (
     re.compile(r"([^aeiouyl]|[aeiouy]l)e$"),  # made, while; but not table
     re.compile(r"([^aeiouytdl]|[aeiouy]l)ed$"),  # asked, called; but not waited, handled
     re.compile(r"([^aeiouyscxzghl]|[aeiouy]l)es$"),  # times; but not places, boxes, changes, wishes, tables
+    re.compile(r"([aeo]g|[aeiou]q)ues?$"),  # colleague, technique; but not argue
 )
 _OPEN_ING = re.compile(r"[aeiouy]ing$")  # being, trying
+# quiet, immediate, previous, usually; but not marriage, behaviour, persuade
+_TWO_VOWELS = re.compile(r"iet|[drv]i(a(?!ge)|o(?!ur))|(?<!per)[snt]ua")
 
 
 def reading_grade(text: str) -> float:
@@ -100,9 +85,25 @@ def reading_grade(text: str) -> float:
     return 0.39 * per_sentence + 11.8 * per_word - 15.59
 
 
-def watched_words(text: str, watched: frozenset[str]) -> tuple[str, ...]:
-    """Return the words of a text that are on a list, in order, each once."""
-    return tuple(dict.fromkeys(word for word in words(text) if word in watched))
+def watched_words(text: str, group: WordGroup) -> tuple[str, ...]:
+    """Return the words and phrases of a text that belong to a group, each once, words first.
+
+    Examples
+    --------
+    >>> from talentassess.bank.word_groups import ABSOLUTES
+    >>> watched_words("I always check all of it, all.", ABSOLUTES)
+    ('always', 'all')
+    """
+    plain = " ".join(found := words(text))
+    phrases = [phrase for phrase in group.phrases if f" {phrase} " in f" {plain} "]
+    return tuple(dict.fromkeys([*(word for word in found if word in group.words), *phrases]))
+
+
+def count_watched(text: str, group: WordGroup) -> int:
+    """Return how many words and phrases of a text belong to a group, repeats counted."""
+    plain = " ".join(found := words(text))
+    in_phrases = sum(f" {plain} ".count(f" {phrase} ") for phrase in group.phrases)
+    return sum(word in group.words for word in found) + in_phrases
 
 
 def negations(text: str) -> int:

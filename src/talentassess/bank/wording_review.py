@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 
 from talentassess.bank.review import Statistic, note, problem, reads_english, warning, wording_of
 from talentassess.bank.schema import Item, ItemBank, SelfReportItem
-from talentassess.bank.wording import (
-    ABSOLUTES,
-    GENDERED,
-    SENSITIVE,
-    near_duplicates,
-    negations,
-    reading_grade,
-    watched_words,
-    words,
-)
+from talentassess.bank.word_groups import GENDERED, SENSITIVE, WATCHED_IN_ITEMS
+from talentassess.bank.wording import near_duplicates, negations, reading_grade, watched_words, words
 from talentassess.core.status import Finding
 
 GRADE = 9.0  # plain language is about US grade 8; the formula is no better than a grade or so
 LONG_STATEMENT = 20  # words; one idea per statement seldom needs more
 SIMILAR = 0.80  # cosine from which two statements read as the same one polished twice
 SAME = 0.999  # same words with the same counts, up to rounding
+
+
+Report = Callable[[str, str, str, str], Finding]
 
 
 def wording_reviews(bank: ItemBank) -> Iterator[Finding | Statistic]:
@@ -58,29 +54,41 @@ def _duplicates(labelled: Sequence[tuple[str, str]], kind: str) -> Iterator[Find
 
 
 def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:
+    """Grade the statements of a scale together and each situational item; only what is beyond the limit is listed."""
     texts = {
         f"{scale} (statements)": " ".join(wording_of(item) for item in bank.self_report if item.scale == scale)
         for scale in bank.scale_ids
     }
     texts |= {item.id: wording_of(item) for item in bank.situational}
-    for where, text in texts.items():
-        if not text:
-            continue
-        grade = reading_grade(text)
-        yield Statistic("reading grade (Flesch-Kincaid)", where, grade, f"at most {GRADE:g}")
+    grades = {where: reading_grade(text) for where, text in texts.items() if text}
+    if not grades:
+        return
+    ranked = sorted(grades.values())
+    summary = {"lowest": ranked[0], "median": median(ranked), "highest": ranked[-1]}
+    for name, grade in summary.items():
+        yield Statistic(f"reading grade: {name} of {len(grades)}", bank.id, grade, f"at most {GRADE:g}")
+    for where, grade in grades.items():
         if grade > GRADE:
+            yield Statistic("reading grade (Flesch-Kincaid)", where, grade, f"at most {GRADE:g}")
             found = f"reads at grade {grade:.1f}; plain language is at most {GRADE:g}"
             yield warning("hard_to_read", where, found, "Use shorter sentences and shorter words.")
 
 
+def improper_words(where: str, text: str, report: Report = warning) -> Iterator[Finding]:
+    """Yield a finding per watched group of words that a text uses; ``report`` makes those that are not always grave."""
+    for group in WATCHED_IN_ITEMS:
+        hits = watched_words(text, group)
+        if hits:
+            found = f"uses '{', '.join(hits)}' ({group.name}); {group.reason}"
+            code, strict = ("sensitive", True) if group in SENSITIVE else (group.name, group is GENDERED)
+            yield (warning if strict else report)(code, where, found, _REMEDIES[code])
+
+
 def _watched(item: Item) -> Iterator[Finding]:
-    """Statements are held to the list; in a scenario, where a word may simply tell the story, a hit is a note."""
+    """Statements are held to the lists; in a scenario, where a word may simply tell the story, some hits are notes."""
     statement = isinstance(item, SelfReportItem)
     report, text = (warning if statement else note), wording_of(item)
-    absolutes = watched_words(text, ABSOLUTES)
-    if absolutes:
-        found = f"uses the absolute word(s) {', '.join(absolutes)}"
-        yield report("absolute", item.id, found, "Say how often or how much, or leave the word out.")
+    yield from improper_words(item.id, text, report)
     if negations(text) > 1:
         found = f"has {negations(text)} negating words in one sentence"
         yield report("double_negative", item.id, found, "Say it positively, or split the sentence.")
@@ -92,14 +100,11 @@ def _watched(item: Item) -> Iterator[Finding]:
     if statement and len(words(text)) > LONG_STATEMENT:
         found = f"has {len(words(text))} words; one idea seldom needs more than {LONG_STATEMENT}"
         yield note("long_statement", item.id, found, "Shorten it, or split it into two statements.")
-    yield from _improper(item, text)
 
 
-def _improper(item: Item, text: str) -> Iterator[Finding]:
-    sensitive, gendered = watched_words(text, SENSITIVE), watched_words(text, GENDERED)
-    if sensitive:
-        found = f"uses the word(s) {', '.join(sensitive)}, which may touch a protected matter"
-        yield warning("sensitive", item.id, found, "Make sure that nothing protected is asked or implied, or reword.")
-    if gendered:
-        found = f"uses the gendered word(s) {', '.join(gendered)}"
-        yield warning("gendered", item.id, found, "Name people by their role: a customer, a colleague, the supervisor.")
+_REMEDIES = {
+    "absolute": "Say how often or how much, or leave the word out.",
+    "sensitive": "Make sure that nothing protected is asked or implied, or reword.",
+    "gendered": "Name people by their role: a customer, a colleague, the supervisor.",
+    "idiom": "Say it in plain words.",
+}

@@ -27,7 +27,15 @@ _ENTRY_NAMES = {
     "pillars": "pillar",
     "onet": "O*NET link",
     "contexts": "context",
+    "behaviours": "behaviour",
+    "situations": "situation",
+    "questions": "question",
+    "probes": "probe",
+    "star": "STAR part",
+    "faults": "fault",
+    "themes": "theme",
 }
+_SCHEMA = re.compile(r"^schema:\s*['\"]?([\w/]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,6 +94,18 @@ def read_yaml(path: Path, name: str | None = None) -> YamlFile:
     if problems:
         raise _unusable(label, *problems)
     return YamlFile(label, data, node)
+
+
+def declared_schema(path: Path) -> str:
+    """Return the schema a YAML file names in its field ``schema``; empty if there is none, or no such file.
+
+    Examples
+    --------
+    >>> declared_schema(Path("no_such_file.yaml"))
+    ''
+    """
+    found = _SCHEMA.search(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
+    return found[1] if found else ""
 
 
 def _unusable(label: str, *problems: str) -> ContentError:

@@ -1,4 +1,4 @@
-"""Commands on content: items, bank check, bank schemas, report."""
+"""Commands on content: items, report."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
-from talentassess.cli.console import emit_json, emit_tables, show_findings, show_table
-from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
+from talentassess.cli.console import emit_json, emit_tables, show_table
+from talentassess.cli.reading import REPORTS, Json, check_out
 from talentassess.core.tabular import Columns
 
 
 def items(
     bank: Annotated[
-        str | None, typer.Argument(help="Item bank: a shipped name or a folder; all banks if left out.")
+        str | None, typer.Argument(help="Item bank: a shipped name or a folder; all item banks if left out.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the shipped item banks, or the items of one."""
+    """List the shipped item banks, or the items (or interview questions) of one."""
+    from talentassess.bank.interview_load import is_interview_bank, load_interview_bank
     from talentassess.bank.load import bank_names, load_bank
 
     if bank is None:
@@ -32,6 +33,14 @@ def items(
         }
         emit_json({"banks": rows}) if as_json else show_table("Item banks", rows)
         return
+    if is_interview_bank(bank):
+        questions = load_interview_bank(bank)
+        if as_json:
+            emit_tables(questions)
+            return
+        names = ["question", "competency", "contexts", "minutes", "themes", "probes", "text"]
+        show_table(repr(questions), {n: questions.tables()["questions"][n] for n in names}, limit=500)
+        return
     loaded = load_bank(bank)
     if as_json:
         emit_tables(loaded)
@@ -39,37 +48,6 @@ def items(
     columns = loaded.tables()["items"]
     names = [n for n in ("item", "scale", "method", "context", "format", "categories", "key", "status") if n in columns]
     show_table(repr(loaded), {n: columns[n] for n in names}, limit=500)
-
-
-def check(
-    bank: Annotated[str, typer.Argument(help="Item bank: a shipped name or a folder.")],
-    as_json: Json = False,
-) -> None:
-    """Check a bank's content: schema, coverage, key balance, option length, wording. Exit code 1 on problems."""
-    from talentassess.bank.check import check_bank
-    from talentassess.bank.load import load_bank, load_competencies
-
-    found = check_bank(load_bank(bank), load_competencies())
-    if as_json:
-        emit_tables(found)
-    else:
-        tables = found.tables()
-        show_table("Coverage: items per scale, method and context", tables["coverage"], limit=200)
-        show_table("Statistics", tables["statistics"], limit=200)
-        show_findings(found.findings, limit=200)
-        print(repr(found))
-    if not found.ok:
-        raise typer.Exit(1)
-
-
-def schemas(out: Annotated[Path, typer.Option("--out", help="Folder for the JSON Schemas.")]) -> None:
-    """Write the JSON Schemas of the content files, for editors and reviewers."""
-    from talentassess.bank.json_schema import write_json_schemas
-
-    check_folder(out)
-    out.mkdir(parents=True, exist_ok=True)
-    for path in write_json_schemas(out):
-        print(path)
 
 
 def report(

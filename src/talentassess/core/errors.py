@@ -58,6 +58,10 @@ class ProfileError(TalentAssessError):
     """A job profile does not exist or cannot be matched."""
 
 
+class InterviewError(TalentAssessError):
+    """An interview cannot be planned, or its ratings cannot be read or added up."""
+
+
 class ArtefactError(TalentAssessError):
     """A saved file is not what it says, or comes from a newer version."""
 

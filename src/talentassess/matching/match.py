@@ -8,6 +8,7 @@ import numpy as np
 
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.errors import ProfileError
+from talentassess.core.ipsative import refuse_ipsative
 from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity, Status
@@ -76,6 +77,7 @@ def match(
     >>> matches.p_meets.round(3).tolist(), matches.leading
     ([[0.992, 0.974], [0.985, 0.314]], ('ann', 'bo'))
     """
+    refuse_ipsative(scores, "a match with a role")
     drawing = _drawing(draws, seed, confidence)
     case = prepare(scores, profile, norms)
     drawn = _draw(case, drawing)

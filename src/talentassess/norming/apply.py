@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import NormError
+from talentassess.core.ipsative import refuse_ipsative
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity
 from talentassess.norming.given import GivenScores
@@ -39,6 +40,7 @@ def apply_norms(norms: NormTable, scores: Scores, *, settings: NormSettings | No
     Raises
     ------
     NormError : scales without a norm, or another metric.
+    ScoringError : ipsative scores.
 
     Examples
     --------
@@ -55,6 +57,7 @@ def apply_norms(norms: NormTable, scores: Scores, *, settings: NormSettings | No
     >>> [round(float(column[40, 0]), 1) for column in limits]
     [81.0, 63.9, 96.3]
     """
+    refuse_ipsative(scores, "norms")
     return _apply(norms, GivenScores.from_scores(scores), settings or NormSettings())
 
 

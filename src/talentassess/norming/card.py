@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from talentassess.core.errors import NormError
+from talentassess.core.ipsative import refuse_ipsative
 from talentassess.core.scores import Scores
 
 _DATE = re.compile(r"\d{4}(-\d{2}){0,2}")
@@ -89,6 +90,7 @@ def norm_card(
     ------
     NormError : naming every field that is empty or cannot be right.
     """
+    refuse_ipsative(scores, "a norm table")
     return NormCard(
         population=population,
         sample=sample,

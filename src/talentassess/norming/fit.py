@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import NormError
+from talentassess.core.ipsative import refuse_ipsative
 from talentassess.core.provenance import Provenance, hash_arrays
 from talentassess.core.scores import Scores
 from talentassess.core.status import Finding, Severity
@@ -56,6 +57,7 @@ def fit_norms(
     >>> round(theta, 3), round(se, 3)
     (-0.408, 0.277)
     """
+    refuse_ipsative(scores, "a norm table")
     chosen = list(scores.dimensions) if scales is None else list(scales)
     unknown = [name for name in chosen if name not in scores.dimensions]
     if unknown or not chosen:

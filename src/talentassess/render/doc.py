@@ -49,12 +49,14 @@ class Section:
     anchor : name for links; made from the title if empty.
     blocks : what it holds, in order.
     level : 1 for a section, 2 for a sub-section of the section before it.
+    whole : True keeps it on one page of the PDF, if a page holds it.
     """
 
     title: str
     anchor: str = ""
     blocks: tuple[Block, ...] = ()
     level: Literal[1, 2] = 1
+    whole: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "anchor", self.anchor or slug(self.title))

@@ -11,7 +11,7 @@ from talentassess.core.errors import ReportError
 from talentassess.core.version import VERSION
 from talentassess.render import layout
 from talentassess.render.blocks import Block, Callout, ClaimBlock, FigureBlock, FindingBlock, Paragraph, TableBlock
-from talentassess.render.doc import ReportDoc
+from talentassess.render.doc import ReportDoc, Section
 from talentassess.render.drawing import draw
 
 FONT = "Libertinus Serif"  # bundled with typst, so that the page looks the same on every machine
@@ -56,15 +56,19 @@ def _content(doc: ReportDoc) -> dict[str, object]:
         "version": VERSION,
         "provenance": list(doc.provenance),
         "attributions": list(doc.attributions),
-        "sections": [
-            {
-                "title": section.title,
-                "anchor": section.anchor,
-                "level": section.level,
-                "blocks": [_block(block, labels) for block in section.blocks],
-            }
-            for section in doc.sections
-        ],
+        "sections": [_section(section, labels) for section in doc.sections],
+    }
+
+
+def _section(section: Section, labels: Mapping[str, str]) -> dict[str, object]:
+    blocks = [_block(block, labels) for block in section.blocks]
+    return {
+        "title": section.title,
+        "anchor": section.anchor,
+        "level": section.level,
+        # a table on a page of its own cannot stand inside a part that is kept together
+        "whole": section.whole and not any(block.get("landscape", False) for block in blocks),
+        "blocks": blocks,
     }
 
 

@@ -8,11 +8,12 @@ from talentassess.norming import load_norms
 from talentassess.render.doc import ReportDoc
 from talentassess.render.json_file import load_report
 from talentassess.workflow.artefacts import CALIBRATION, SCORES, load_calibration, load_scores, read_saved
+from talentassess.workflow.interview_guide import GUIDE, load_guide
 from talentassess.workflow.report import report
 
 
 def report_of_file(path: str | Path) -> ReportDoc:
-    """Return the report of a saved calibration, scores or folder of norms, or the saved report itself.
+    """Return the report of a saved calibration, scores, interview guide or folder of norms, or the saved report itself.
 
     Raises
     ------
@@ -27,6 +28,8 @@ def report_of_file(path: str | Path) -> ReportDoc:
         return report(load_calibration(path))
     if schema == SCORES:
         return report(load_scores(path))
+    if schema == GUIDE:
+        return report(load_guide(path))
     return load_report(path)
 
 

@@ -18,6 +18,7 @@ from talentassess.bank.yaml_file import read_yaml
 from talentassess.bank.yaml_text import yaml_text
 from talentassess.core.errors import ContentError, DataError
 from talentassess.panel.verdicts import Evidence, verdict_of
+from talentassess.workflow.report_study import _key_caveats
 
 BANK = ta.load_bank("service_core")
 PANEL = simulated_experts(BANK, 9, seed=3)
@@ -328,3 +329,14 @@ def test_report_of_statements_alone_and_of_a_panel_without_relevance():
     nothing = np.full_like(PANEL.relevance, np.nan)
     doc = ta.report(ta.review_panel(changed(relevance=nothing, essential=nothing), BANK))
     assert "relevance" not in [s.anchor for s in doc.sections]
+
+
+def test_a_study_report_does_not_say_that_no_experts_were_asked_when_they_were():
+    sources = ["rational (authors)", "subject-matter experts (n = 9, mean, rwg .82)", "sample consensus, N = 200"]
+    said = [" ".join(_key_caveats([source])) for source in sources]
+    assert ["No subject-matter experts" in text for text in said] == [True, False, False]
+    assert "another panel may judge otherwise" in said[1]
+    assert "most of this sample chose" in said[2]
+    mixed = " ".join(_key_caveats(sources[:2]))
+    assert "No subject-matter experts" not in mixed
+    assert "The other keys were written by the authors" in mixed

@@ -64,9 +64,11 @@ if TYPE_CHECKING:
         InterviewRatings,
         InterviewScores,
         MultiMethodProfile,
+        RaterReview,
         combine_methods,
         composite_reliability,
         read_interview_ratings,
+        review_raters,
         score_interview,
     )
     from talentassess.linking import (
@@ -99,7 +101,7 @@ if TYPE_CHECKING:
     from talentassess.scoring.pooling import pool_estimates
     from talentassess.scoring.service import prepare_scorer
     from talentassess.workflow.artefacts import load_calibration, load_scores, save
-    from talentassess.workflow.content_review import review_bank
+    from talentassess.workflow.content_review import review_bank, review_interview_bank, trace_content
     from talentassess.workflow.interview_forms import RatingForm, rating_form, read_rating_forms
     from talentassess.workflow.interview_guide import build_guide, load_guide, save_guide
     from talentassess.workflow.pool import PoolComparison, compare_pool
@@ -168,9 +170,11 @@ _HOME = {
         "InterviewRatings",
         "InterviewScores",
         "MultiMethodProfile",
+        "RaterReview",
         "combine_methods",
         "composite_reliability",
         "read_interview_ratings",
+        "review_raters",
         "score_interview",
     ),
     "talentassess.linking": (
@@ -203,7 +207,7 @@ _HOME = {
     "talentassess.scoring.pooling": ("pool_estimates",),
     "talentassess.scoring.service": ("prepare_scorer",),
     "talentassess.workflow.artefacts": ("load_calibration", "load_scores", "save"),
-    "talentassess.workflow.content_review": ("review_bank",),
+    "talentassess.workflow.content_review": ("review_bank", "review_interview_bank", "trace_content"),
     "talentassess.workflow.interview_forms": ("RatingForm", "rating_form", "read_rating_forms"),
     "talentassess.workflow.interview_guide": ("build_guide", "load_guide", "save_guide"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
@@ -257,6 +261,7 @@ __all__ = [
     "PanelSettings",
     "PlausibleValues",
     "PoolComparison",
+    "RaterReview",
     "RaterSeverity",
     "RatingForm",
     "Ratings",
@@ -340,7 +345,9 @@ __all__ = [
     "record_history",
     "report",
     "review_bank",
+    "review_interview_bank",
     "review_panel",
+    "review_raters",
     "run_study",
     "save",
     "save_bank",
@@ -352,6 +359,7 @@ __all__ = [
     "simulate",
     "sum_score_table",
     "trace_claims",
+    "trace_content",
     "within_group_agreement",
 ]
 

@@ -1,4 +1,4 @@
-"""Commands on interviews: guide, form, ratings."""
+"""Commands on interviews: guide, form, ratings, raters."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 FORMS, SCORES = (".xlsx", ".pdf"), (".csv", *REPORTS)
 DEFAULT_BANK = "service_interview"
+Files = Annotated[
+    list[Path], typer.Argument(help="Filled forms (.xlsx), or one long table (.csv: person, rater, question, rating).")
+]
+BankOfQuestions = Annotated[str, typer.Option("--bank", help="Interview bank of the questions in a long table.")]
+Simulated = Annotated[bool, typer.Option("--simulated", help="Mark the ratings as SIMULATED.")]
 
 
 def guide(
@@ -83,15 +88,10 @@ def form(
 
 
 def ratings(
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="Filled forms (.xlsx), or one long table (.csv: person, rater, question, rating)."),
-    ],
+    files: Files,
     out: Annotated[Path, typer.Option("--out", help="Scores: .csv, or a report: .html, .pdf, .xlsx or .json.")],
-    bank: Annotated[
-        str, typer.Option("--bank", help="Interview bank of the questions in a long table.")
-    ] = DEFAULT_BANK,
-    simulated: Annotated[bool, typer.Option("--simulated", help="Mark the ratings as SIMULATED.")] = False,
+    bank: BankOfQuestions = DEFAULT_BANK,
+    simulated: Simulated = False,
     as_json: Json = False,
 ) -> None:
     """Read ratings of any number of raters and score them per candidate and competency."""
@@ -108,6 +108,31 @@ def ratings(
         return
     show_table(f"Interview scores, {scores.provenance.label}", scores.tables()["scores"], limit=200)
     show_findings(scores.findings)
+
+
+def raters(
+    files: Files,
+    out: Annotated[Path | None, typer.Option("--out", help="Report: .html, .pdf, .xlsx or .json.")] = None,
+    bank: BankOfQuestions = DEFAULT_BANK,
+    simulated: Simulated = False,
+    as_json: Json = False,
+) -> None:
+    """Say how far raters agree, how many are needed, and how severe each one is."""
+    from talentassess.interview import review_raters
+
+    if out is not None:
+        check_out(out, REPORTS, *files)
+    review = review_raters(_read(files, bank, simulated))
+    if out is not None:
+        say(f"Report: {_report(review, out)}")
+    if as_json:
+        emit_tables(review)
+        return
+    tables = review.tables()
+    show_table(f"Agreement of the raters, {review.provenance.label}", tables["agreement"], limit=100)
+    if "raters" in tables:
+        show_table("Severity (logits; positive is severe)", tables["raters"], limit=200)
+    show_findings(review.findings)
 
 
 def _read(files: Sequence[Path], bank: str, simulated: bool) -> InterviewRatings:

@@ -16,6 +16,7 @@ from talentassess.panel.ratings import EFFECTIVENESS, ExpertRatings
 from talentassess.panel.records import VERDICTS, ItemConsensus, PanelReview, Verdict
 from talentassess.panel.review import check_same_bank, review_panel
 
+EXPERTS = "subject-matter experts"  # how the key_source of such an item begins
 DIGITS = 4  # of effectiveness in the bank: far below its standard error, and readable
 ItemT = TypeVar("ItemT", SelfReportItem, SituationalItem)
 
@@ -143,7 +144,7 @@ def _source(item: SituationalItem, evidence: PanelEvidence) -> str:
     parts += [] if evidence.collected is None else [evidence.collected[:7]]
     parts += ["SIMULATED"] if evidence.simulated else []
     fitted = any(option.in_context for option in item.options)
-    return f"subject-matter experts ({', '.join(parts)})" + (f"; in_context: {item.key_source}" if fitted else "")
+    return f"{EXPERTS} ({', '.join(parts)})" + (f"; in_context: {item.key_source}" if fitted else "")
 
 
 def _with_relevance(item: ItemT, review: PanelReview) -> ItemT:

@@ -285,7 +285,8 @@ def _instructions(n_items: int, situational: Sequence[SituationalItem]) -> Itera
     yield (
         f"Sheet {cells.RELEVANCE_SHEET}",
         f"{n_items} situations and statements, each beside the competency it is meant for. How relevant is it to this "
-        "competency as defined there (not: how well is it written, and not: is the statement desirable)?",
+        "competency as defined there, be it that it speaks for the competency or against it? Not: how "
+        "well is it written, or how good does it look.",
     )
     for value, words in RELEVANCE_ANCHORS.items():
         yield f"   {value}", words

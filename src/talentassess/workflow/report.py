@@ -11,7 +11,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.errors import ReportError
 from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis
-from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile
+from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile, RaterReview
 from talentassess.norming import NormTable
 from talentassess.panel import PanelReview
 from talentassess.render.doc import ReportDoc, compose_report
@@ -23,6 +23,7 @@ from talentassess.workflow.report_interview_bank import interview_bank_report
 from talentassess.workflow.report_panel import panel_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
+from talentassess.workflow.report_raters import rater_report
 from talentassess.workflow.report_study import study_report
 from talentassess.workflow.study import Study
 
@@ -40,6 +41,7 @@ Reportable = (
     | InterviewScores
     | MultiMethodProfile
     | PanelReview
+    | RaterReview
 )
 
 
@@ -141,3 +143,8 @@ def _(result: MultiMethodProfile, title: str | None) -> ReportDoc:
 @_document.register
 def _(result: PanelReview, title: str | None) -> ReportDoc:
     return panel_report(result, title or f"Panel of experts: {result.ratings.bank}")
+
+
+@_document.register
+def _(result: RaterReview, title: str | None) -> ReportDoc:
+    return rater_report(result, title or "Interview raters")

@@ -155,7 +155,7 @@ NAMES = [" ".join(path) for path in COMMANDS]
 
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
-    on_banks = ("check", "trace", "diff", "record", "advance", "schemas")
+    on_banks = ("check", "trace", "diff", "record", "advance", "schemas", "panel export", "panel import")
     groups = {"interview guide", "interview form", "interview ratings", "form build", "form score"}
     assert set(NAMES) == {*design.split(), *(f"bank {name}" for name in on_banks), *groups}
 

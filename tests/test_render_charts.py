@@ -42,6 +42,9 @@ EVERY = {
     "intervals": lambda _: charts.interval_plot(
         NAMES, PLACES, PLACES - 1.0, PLACES + 1.0, label="T score", reference=9, group=["day", "night"] * 30
     ),
+    "comparison": lambda _: charts.interval_comparison(
+        ["q1 a", "q1 b"], [2.5, 4.0], [2.0, 3.5], [3.0, 4.5], [2.0, 5.0], label="Effectiveness", kinds=("panel", "key")
+    ),
     "heatmap": lambda _: charts.probability_heatmap(
         ["a", "b"], ["Active listening", "Ownership"], [[0.2, 0.9], [1, 0]]
     ),

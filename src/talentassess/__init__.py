@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from talentassess.bank.interview_load import interview_bank_names, load_interview_bank
     from talentassess.bank.keys import derive_keys
     from talentassess.bank.load import bank_names, load_bank, load_competencies, load_contexts
+    from talentassess.bank.save import save_bank
     from talentassess.bank.schema import ItemBank
     from talentassess.bank.tables import key_responses, read_answers, read_responses
     from talentassess.bank.traceability import Traceability, load_claims, trace_claims
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     )
     from talentassess.models import model_names
     from talentassess.norming import NormCard, NormTable, fit_norms, load_norms, norm_card, save_norms
+    from talentassess.panel import ExpertRatings, PanelReview, PanelSettings, consensus_key, review_panel
     from talentassess.render.doc import ReportDoc
     from talentassess.scoring import score, sum_score_table
     from talentassess.scoring.curves import characteristic_curves
@@ -103,6 +105,8 @@ if TYPE_CHECKING:
     from talentassess.workflow.interview_forms import RatingForm, rating_form, read_rating_forms
     from talentassess.workflow.interview_guide import build_guide, load_guide, save_guide
     from talentassess.workflow.pool import PoolComparison, compare_pool
+    from talentassess.workflow.rating_book import rating_workbook
+    from talentassess.workflow.rating_book_reader import read_expert_ratings
     from talentassess.workflow.report import report
     from talentassess.workflow.report_forced_choice import questionnaire
     from talentassess.workflow.simulate import simulate
@@ -136,6 +140,7 @@ _HOME = {
     "talentassess.bank.interview_load": ("interview_bank_names", "load_interview_bank"),
     "talentassess.bank.keys": ("derive_keys",),
     "talentassess.bank.load": ("bank_names", "load_bank", "load_competencies", "load_contexts"),
+    "talentassess.bank.save": ("save_bank",),
     "talentassess.bank.schema": ("ItemBank",),
     "talentassess.bank.tables": ("key_responses", "read_answers", "read_responses"),
     "talentassess.bank.traceability": ("Traceability", "load_claims", "trace_claims"),
@@ -194,6 +199,7 @@ _HOME = {
     ),
     "talentassess.models": ("model_names",),
     "talentassess.norming": ("NormCard", "NormTable", "fit_norms", "load_norms", "norm_card", "save_norms"),
+    "talentassess.panel": ("ExpertRatings", "PanelReview", "PanelSettings", "consensus_key", "review_panel"),
     "talentassess.render.doc": ("ReportDoc",),
     "talentassess.scoring": ("score", "sum_score_table"),
     "talentassess.scoring.curves": ("characteristic_curves",),
@@ -205,6 +211,8 @@ _HOME = {
     "talentassess.workflow.interview_forms": ("RatingForm", "rating_form", "read_rating_forms"),
     "talentassess.workflow.interview_guide": ("build_guide", "load_guide", "save_guide"),
     "talentassess.workflow.pool": ("PoolComparison", "compare_pool"),
+    "talentassess.workflow.rating_book": ("rating_workbook",),
+    "talentassess.workflow.rating_book_reader": ("read_expert_ratings",),
     "talentassess.workflow.report": ("report",),
     "talentassess.workflow.report_forced_choice": ("questionnaire",),
     "talentassess.workflow.simulate": ("simulate",),
@@ -225,6 +233,7 @@ __all__ = [
     "DriftTable",
     "Equal",
     "EquatingTable",
+    "ExpertRatings",
     "Finding",
     "Fixed",
     "ForcedChoiceDesign",
@@ -248,6 +257,8 @@ __all__ = [
     "NormTable",
     "NormalPrior",
     "OptionSettings",
+    "PanelReview",
+    "PanelSettings",
     "PlausibleValues",
     "PoolComparison",
     "RaterReview",
@@ -284,6 +295,7 @@ __all__ = [
     "compare_densities",
     "compare_pool",
     "composite_reliability",
+    "consensus_key",
     "content_validity",
     "cross_check",
     "derive_keys",
@@ -323,7 +335,9 @@ __all__ = [
     "questionnaire",
     "rater_severity",
     "rating_form",
+    "rating_workbook",
     "read_answers",
+    "read_expert_ratings",
     "read_interview_ratings",
     "read_rating_forms",
     "read_ratings",
@@ -332,9 +346,11 @@ __all__ = [
     "report",
     "review_bank",
     "review_interview_bank",
+    "review_panel",
     "review_raters",
     "run_study",
     "save",
+    "save_bank",
     "save_guide",
     "save_norms",
     "score",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from talentassess.bank.evidence import EVIDENCE_FIELDS
 from talentassess.bank.history import LIFECYCLE, LifecycleItem, content_hash
 from talentassess.bank.review import problem, warning
 from talentassess.bank.schema import ItemBank
@@ -17,7 +18,7 @@ ChangeKind = Literal["added", "removed", "wording", "key", "status", "version", 
 _FIELDS: Mapping[ChangeKind, tuple[str, ...]] = {
     "wording": ("text", "scenario", "probes", "options"),
     "key": ("effectiveness", "in_context", "reverse", "key_source", "format", "responses"),
-    "notes": ("indicator", "rationale", "desirability", "themes"),
+    "notes": ("indicator", "rationale", "desirability", "themes", *EVIDENCE_FIELDS),
     "status": ("status",),
     "version": ("version",),
     "scale": ("scale",),

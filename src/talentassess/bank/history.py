@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol, get_args
 
+from talentassess.bank.evidence import EVIDENCE_FIELDS
 from talentassess.bank.load import bank_folder
 from talentassess.bank.review import note, problem, warning
 from talentassess.bank.schema import ItemStatus
@@ -30,7 +31,10 @@ COLUMNS = ("item", "version", "status", "date", "author", "reason", "content_has
 LIFECYCLE = ("draft", "reviewed", "piloted", "operational", "retired")
 # Fields that say something about an item without being part of what people answer or how it is scored.
 NOT_CONTENT = frozenset(
-    ("status", "version", "rationale", "indicator", "desirability", "themes", "column", "columns", "codes")
+    (
+        *("status", "version", "rationale", "indicator", "desirability", "themes", "column", "columns", "codes"),
+        *EVIDENCE_FIELDS,
+    )
 )
 SHOWN = 8  # ids named in a finding; more are counted
 RECORD = "Run 'talentassess bank record FOLDER --author NAME --reason TEXT'."

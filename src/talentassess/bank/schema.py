@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from talentassess.bank.card import BankCard
+from talentassess.bank.evidence import PanelEvidence, without_absent_evidence
 from talentassess.bank.records import Code, Context, Identifier, Record, Text, choices, refuse_repeats, repeats
 from talentassess.core.errors import ContentError
 from talentassess.core.provenance import hash_json
@@ -21,6 +22,7 @@ CustomerNeed = Literal["urgent", "browsing", "speed", "empathy"]
 Effectiveness = Annotated[float, Field(ge=1, le=5, strict=True)]
 
 STATUSES = "draft, reviewed, piloted, operational, retired, or external (not ours)."
+RELEVANCE_PANEL = "What experts said of its relevance to the competency; null if none were asked."
 OPPOSITE_NEED = {"urgent": "browsing", "browsing": "urgent", "speed": "empathy", "empathy": "speed"}
 
 
@@ -42,6 +44,7 @@ class SelfReportItem(Record):
         default=None, description="Codes used in data files, from the low to the high label; 1..K if left out."
     )
     column: Text | None = Field(default=None, description="Column in data files; the id if left out.")
+    relevance_panel: PanelEvidence | None = Field(default=None, description=RELEVANCE_PANEL)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -71,6 +74,9 @@ class Option(Record):
     id: Annotated[str, Field(pattern=r"^[a-z]$")] = Field(description="a, b, c ...")
     text: Text | None = Field(description="The option; null only with status external (wording not published).")
     effectiveness: Effectiveness | None = Field(description="The key: 1 (harmful) to 5 (best); null if not keyed.")
+    effectiveness_se: Annotated[float, Field(ge=0, strict=True)] | None = Field(
+        default=None, description="Standard error of the effectiveness over experts, if a panel set the key."
+    )
     in_context: Mapping[Context, Effectiveness] = Field(
         default={}, description="The key where it differs in a role context; only in items of the context general."
     )
@@ -94,6 +100,10 @@ class SituationalItem(Record):
         default=None, description="The paired version: the same options for a customer with the opposite need."
     )
     key_source: Text | None = Field(description="Where the key comes from, e.g. rational (authors); null if not keyed.")
+    key_panel: PanelEvidence | None = Field(
+        default=None, description="The experts whose ratings are the key; null if it comes from elsewhere."
+    )
+    relevance_panel: PanelEvidence | None = Field(default=None, description=RELEVANCE_PANEL)
     status: ItemStatus = Field(description=STATUSES)
     version: Annotated[StrictInt, Field(ge=1)] = Field(description="Goes up with every change of wording or key.")
     columns: Mapping[str, Text] | None = Field(
@@ -276,7 +286,7 @@ class ItemBank(BankCard, Tabular):
     @property
     def content_hash(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of everything the bank says, keys included."""
-        return hash_json(self.model_dump(mode="json", by_alias=True))
+        return hash_json(without_absent_evidence(self.model_dump(mode="json", by_alias=True)))
 
     def item(self, item_id: str) -> Item:
         """Return one item; an unknown id raises ``ContentError`` and names the near ones."""

@@ -156,8 +156,17 @@ def _mapping(node: yaml.MappingNode, name: str, problems: list[str], seen: set[i
 
 def _scalar(node: yaml.Node) -> object:
     text = str(node.value)
-    if getattr(node, "style", None):  # quoted or block text stays text
-        return text
+    return text if getattr(node, "style", None) else plain_scalar(text)  # quoted or block text stays text
+
+
+def plain_scalar(text: str) -> object:
+    """Return what a plain (unquoted) value means: None, bool, int, float, or the text itself.
+
+    Examples
+    --------
+    >>> [plain_scalar(text) for text in ("No", "010", "1.5", "null")]
+    ['No', '010', 1.5, None]
+    """
     if _NULL.fullmatch(text):
         return None
     if _BOOL.fullmatch(text):

@@ -12,6 +12,7 @@ from talentassess.cli import (
     commands_data,
     commands_forms,
     commands_interview,
+    commands_panel,
     commands_people,
 )
 from talentassess.core.kernel import kernel_name
@@ -64,6 +65,7 @@ bank.command("diff")(commands_bank.diff)
 bank.command("record")(commands_bank.record)
 bank.command("advance")(commands_bank.advance)
 bank.command("schemas")(commands_bank.schemas)
+bank.add_typer(commands_panel.panel, name="panel")
 app.add_typer(bank, name="bank")
 form.command("build")(commands_forms.build)
 form.command("score")(commands_forms.count)

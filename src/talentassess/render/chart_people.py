@@ -45,7 +45,7 @@ def interval_plot(
     ------
     ReportError : columns of different lengths, a name twice, a lower limit above the upper one.
     """
-    columns = _interval_columns(names, estimate, lower, upper, "name")
+    columns = interval_columns(names, estimate, lower, upper, "name")
     rows, value = list(columns["name"]), np.asarray(columns["estimate"], dtype=np.float64)
     groups = [""] * len(rows) if group is None else [str(g) for g in group]
     if len(groups) != len(rows):
@@ -63,10 +63,10 @@ def interval_plot(
     )
 
 
-def _interval_columns(
+def interval_columns(
     names: Sequence[str], estimate: ArrayLike, lower: ArrayLike, upper: ArrayLike, kind: str
 ) -> kit.Table:
-    """Return name, estimate, lower and upper as columns; limits the wrong way round raise ``ReportError``."""
+    """Return name, estimate, lower and upper (R,) as columns; limits the wrong way round raise ``ReportError``."""
     rows = kit.distinct(names, kind)
     given = {"estimate": estimate, "lower": lower, "upper": upper}
     table = {name: kit.numbers(value, name, len(rows)) for name, value in given.items()}
@@ -184,7 +184,7 @@ def rank_intervals(
     ------
     ReportError : columns of different lengths, a name twice, limits the wrong way round.
     """
-    given = _interval_columns(names, rank, lower, upper, "candidate")
+    given = interval_columns(names, rank, lower, upper, "candidate")
     n = len(given["name"])
     flags = kit.numbers([False] * n if tied is None else list(tied), "tied", n) > 0
     groups = [TIED if flag else OTHERS for flag in flags]

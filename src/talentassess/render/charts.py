@@ -7,11 +7,13 @@ units, and says in its caption what was left out.
 from talentassess.render.chart_density import latent_density
 from talentassess.render.chart_forms import test_information, wright_map
 from talentassess.render.chart_items import category_curves, item_map, option_trace_lines
+from talentassess.render.chart_panel import interval_comparison
 from talentassess.render.chart_people import interval_plot, probability_heatmap, rank_intervals
 from talentassess.render.chart_samples import reliability_bars, score_distribution
 
 __all__ = [
     "category_curves",
+    "interval_comparison",
     "interval_plot",
     "item_map",
     "latent_density",

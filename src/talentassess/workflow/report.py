@@ -13,12 +13,14 @@ from talentassess.core.scores import Scores
 from talentassess.ctt import ItemAnalysis
 from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile, RaterReview
 from talentassess.norming import NormTable
+from talentassess.panel import PanelReview
 from talentassess.render.doc import ReportDoc, compose_report
 from talentassess.workflow.pool import PoolComparison
 from talentassess.workflow.report_bank import bank_report
 from talentassess.workflow.report_forced_choice import forced_choice_report
 from talentassess.workflow.report_interview import guide_report, interview_scores_report, multi_method_report
 from talentassess.workflow.report_interview_bank import interview_bank_report
+from talentassess.workflow.report_panel import panel_report
 from talentassess.workflow.report_parts import calibration_sections, item_sections, norm_sections, score_sections
 from talentassess.workflow.report_pool import pool_report
 from talentassess.workflow.report_raters import rater_report
@@ -38,6 +40,7 @@ Reportable = (
     | InterviewGuide
     | InterviewScores
     | MultiMethodProfile
+    | PanelReview
     | RaterReview
 )
 
@@ -48,7 +51,8 @@ def report(result: Reportable, *, title: str | None = None) -> ReportDoc:
     Parameters
     ----------
     result : a study, a pool comparison, an item analysis, a calibration, scores, norms, a check of a bank, a
-        forced-choice form, an interview guide, interview scores, or several methods in one profile.
+        forced-choice form, an interview guide, interview scores, several methods in one profile, or a panel
+        review.
     title : printed on top; a plain one is made if left out.
 
     Returns
@@ -134,6 +138,11 @@ def _(result: InterviewScores, title: str | None) -> ReportDoc:
 @_document.register
 def _(result: MultiMethodProfile, title: str | None) -> ReportDoc:
     return multi_method_report(result, title)
+
+
+@_document.register
+def _(result: PanelReview, title: str | None) -> ReportDoc:
+    return panel_report(result, title or f"Panel of experts: {result.ratings.bank}")
 
 
 @_document.register

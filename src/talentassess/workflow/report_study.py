@@ -7,6 +7,7 @@ import numpy as np
 from talentassess.bank.keys import situational_key
 from talentassess.core.tabular import Columns
 from talentassess.ctt import OptionAnalysis, ScaleStatistics
+from talentassess.panel.consensus import EXPERTS
 from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, Paragraph, TableBlock
 from talentassess.render.charts import option_trace_lines
 from talentassess.render.doc import ReportDoc, Section, compose_report
@@ -145,7 +146,6 @@ def _keys(study: Study) -> tuple[Block, ...]:
         ],
         "Source": [k.source for k in keys],
     }
-    consensus = any("consensus" in k.source for k in keys)
     close = [k.item for k in keys if _lead(k.effectiveness) < CLOSE]
     notes = [CREDIT]
     if close:
@@ -153,10 +153,24 @@ def _keys(study: Study) -> tuple[Block, ...]:
             f"Lead below {CLOSE:g}: {', '.join(close)}. Another sample may well name another best option there."
         )
     return (
-        Callout("About these keys", caveat("sample_consensus_key" if consensus else "rational_key")),
+        Callout("About these keys", " ".join(_key_caveats([k.source for k in keys]))),
         TableBlock(
             "Keys of the situational items", table, {"Lead of the best": NUMBERS}, tuple(notes), anchor="key-table"
         ),
+    )
+
+
+def _key_caveats(sources: list[str]) -> list[str]:
+    """Return what to know of keys from these sources: a sample, a panel of experts, the authors."""
+    kinds = {
+        "sample_consensus_key": [s for s in sources if "consensus" in s],
+        "expert_panel": [s for s in sources if s.startswith(EXPERTS)],
+    }
+    others = len(sources) > sum(len(found) for found in kinds.values())
+    known = [caveat(name) for name, found in kinds.items() if found]
+    # the authors' caveat says that no experts were asked, which a mixed bank would contradict
+    return (
+        known if not others else [*known, caveat("rational_key_of_others" if kinds["expert_panel"] else "rational_key")]
     )
 
 

@@ -110,7 +110,17 @@ def chain(tmp_path_factory) -> Chain:
         "pool": run("pool", candidates, *CUT, "--norms", place / "deep/norms", "--out", place / "reports/pool.html"),
         "report": run("report", calibration, "--out", place / "calibration.xlsx"),
     }
+    write_choices(place)
     return Chain(place, *answers, reading, said)
+
+
+def write_choices(place: Path) -> None:
+    """Write a small forced-choice form and SIMULATED answers to it."""
+    form = ta.build_forced_choice(ta.load_bank("service"), 6)
+    form.save(place / "form.json")
+    columns = [f"{block.id}_{part}" for block in form.blocks for part in ("most", "least")]
+    rows = [[*columns, "SIMULATED"], *([*[1, 3] * 6, "SIMULATED"], [*[2, 1] * 6, "SIMULATED"])]
+    (place / "choices.csv").write_text("".join(",".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +166,7 @@ NAMES = [" ".join(path) for path in COMMANDS]
 def test_the_commands_of_the_design_are_there():
     design = "demo items analyze calibrate score norms match pool report profile"
     on_banks = ("check", "trace", "diff", "record", "advance", "schemas", "panel export", "panel import")
-    groups = {"interview guide", "interview form", "interview ratings", "form build", "form score"}
+    groups = {*(f"interview {name}" for name in ("guide", "form", "ratings", "raters")), "form build", "form score"}
     assert set(NAMES) == {*design.split(), *(f"bank {name}" for name in on_banks), *groups}
 
 
@@ -209,11 +219,24 @@ WITH_JSON = {
         *("interview", "guide", "--role", ROLE, "--context", "call_centre", "--minutes", "30"),
         *("--bank", str(TINY_INTERVIEW), "--out", "{place}/again/guide.json"),
     ),
+    "interview raters": (*("interview", "raters", str(RATINGS), "--bank", str(TINY_INTERVIEW)),),
+    "form build": ("form", "build", "service", "--blocks", "20", "--out", "{place}/again/form.json"),
+    "form score": ("form", "score", "{place}/form.json", "{place}/choices.csv"),
     "interview ratings": (
         *("interview", "ratings", str(RATINGS), "--bank", str(TINY_INTERVIEW), "--out", "{place}/again/ratings.csv"),
     ),
 }
-ABOUT_ANSWERS = ("analyze", "calibrate", "score", "norms", "match", "pool", "interview ratings")
+ABOUT_ANSWERS = (
+    "analyze",
+    "calibrate",
+    "score",
+    "norms",
+    "match",
+    "pool",
+    "interview ratings",
+    "interview raters",
+    "form score",
+)
 
 
 def filled(arguments: tuple[str, ...], chain: Chain) -> list[str]:
@@ -243,7 +266,7 @@ def test_json_is_all_that_stands_on_stdout(name, chain):
 def test_json_and_screen_hold_the_same_role(chain):
     content = json.loads(run("profile", ROLE, "--json"))
     screen = run("profile", ROLE)
-    assert len(content["requirements"]) == 5
+    assert len(content["requirements"]) == 20
     for row in content["requirements"]:
         assert f"{row['importance']:.2f}" in screen
     # the figures of the shipped O*NET pack are checked in test_matching_occupations; here they only must be all there

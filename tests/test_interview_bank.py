@@ -220,7 +220,7 @@ def test_a_sound_bank_has_no_problem_and_shows_its_coverage():
             "double_question",
             "asks two things at once",
         ),
-        (OW, "When did you meet the slip?", "When did he meet the slip?", "gendered", "gendered word(s) he"),
+        (OW, "When did you meet the slip?", "When did he meet the slip?", "gendered", "Uses 'he' (gendered)"),
         (OW, "When did you meet the slip?", "How does your family see it?", "sensitive", "family"),
         (OW, "When did you meet the slip?", "Did you see the slip?", "closed_probe", "yes or no"),
         (

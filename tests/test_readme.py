@@ -81,20 +81,29 @@ def test_the_walk_of_one_answer_states_computed_numbers():
         assert words in walk, words
 
 
+def test_the_content_example_does_what_it_says():
+    names: dict[str, object] = {"ta": ta, "print": lambda *_: None}
+    exec(PYTHON[2], names)
+    assert names["whole"].status is ta.Status.CONVERGED
+    assert len(names["whole"].item_ids) == 346
+    assert names["guide"].context == "call_centre"
+    assert len(names["form"].blocks) == 20
+
+
 def test_the_reading_example_is_valid(tmp_path, monkeypatch):
     """The second example reads what it says it reads."""
     rows = ["id,store,w,q1,q2,q3", "ann,north,1.5,1,5,2", "bo,south,1.0,-9,4,99", "cy,south,0.7,3,2,1"]
     (tmp_path / "pilot.csv").write_text("\n".join(rows))
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[2].replace("pilot.xlsx", "pilot.csv"), names)
+    exec(PYTHON[3].replace("pilot.xlsx", "pilot.csv"), names)
     answers = names["answers"]
     np.testing.assert_array_equal(answers.x, [[0, 4, 3], [-1, 3, -1], [2, 1, 4]])
 
 
 def test_the_profile_example_is_valid():
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[3], names)
+    exec(PYTHON[4], names)
     assert names["profile"].requirement("ownership").standard.source == "modified Angoff, 9 SMEs"
 
 
@@ -102,7 +111,7 @@ def test_linked_files_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
-    for named in ("items/README.md", "items/schemas", "items/service_core", "analysis/data/LICENSE-siop2021.txt"):
+    for named in ("items/README.md", "items/schemas", "items/service", "analysis/data/LICENSE-siop2021.txt"):
         assert named in README
         assert (ROOT / named).exists()
 

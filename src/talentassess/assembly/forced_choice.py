@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from talentassess.assembly.form import ForcedChoiceBlock, ForcedChoiceForm, Stat
 from talentassess.assembly.triplets import Triplets, candidate_triplets
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import ContentError
-from talentassess.core.provenance import Provenance
 from talentassess.core.status import Finding, Severity
 
 if TYPE_CHECKING:
@@ -94,17 +94,14 @@ def build_forced_choice(
         optimal=best,
         gap=gap,
         findings=tuple(_findings(made, names, gap, best)),
-        provenance=Provenance(
-            f"bank {bank.id}",
-            bank.content_hash,
-            options={
-                "blocks": str(blocks),
-                "tolerance": f"{rules.tolerance:g}",
-                "mixed": str(rules.mixed),
-                "meet": str(rules.meet),
-                "seed": str(seed),
-            },
-        ),
+        options={
+            "blocks": str(blocks),
+            "tolerance": f"{rules.tolerance:g}",
+            "mixed": str(rules.mixed),
+            "meet": str(rules.meet),
+            "seed": str(seed),
+        },
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 

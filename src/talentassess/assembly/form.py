@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 
 from talentassess.core.errors import ContentError
 from talentassess.core.files import write_whole
-from talentassess.core.provenance import Provenance, hash_json
+from talentassess.core.provenance import hash_json
 from talentassess.core.status import Finding, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 
 SCHEMA = "talentassess/forced_choice/1"
+LOADED = ("bank", "bank_hash", "desirability_source", "optimal", "gap", "options", "created")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class ForcedChoiceForm(Tabular):
     optimal : True if the solver proved that no form has a smaller mean spread; else ``gap`` says how far it may be.
     gap : relative gap between the form found and the bound proved.
     findings : what to know before the form is used.
+    options : the settings it was built with. created : UTC date and time, ISO 8601.
     """
 
     bank: str
@@ -79,7 +82,8 @@ class ForcedChoiceForm(Tabular):
     optimal: bool
     gap: float
     findings: tuple[Finding, ...]
-    provenance: Provenance = field(default_factory=lambda: Provenance("item bank"))
+    options: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
 
     def __repr__(self) -> str:
         spread = np.mean([block.spread for block in self.blocks])
@@ -140,9 +144,14 @@ class ForcedChoiceForm(Tabular):
         """Write the form as JSON with its schema and content hash; return the path."""
         content: dict[str, object] = {"schema": SCHEMA, "form_hash": self.form_hash}
         content |= {name: getattr(self, name) for name in ("bank", "bank_hash", "scales", "desirability_source")}
-        content |= {"optimal": self.optimal, "gap": self.gap, "blocks": [asdict(block) for block in self.blocks]}
+        content |= {
+            "options": dict(self.options),
+            "created": self.created,
+            "optimal": self.optimal,
+            "gap": self.gap,
+            "blocks": [asdict(block) for block in self.blocks],
+        }
         content["findings"] = [{**asdict(f), "severity": f.severity.name} for f in self.findings]
-        content["provenance"] = asdict(self.provenance)
         return write_whole(Path(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -164,11 +173,10 @@ def load_forced_choice(path: str | Path) -> ForcedChoiceForm:
             ForcedChoiceBlock(b["id"], tuple(Statement(**s) for s in b["statements"])) for b in content["blocks"]
         )
         form = ForcedChoiceForm(
-            **{name: content[name] for name in ("bank", "bank_hash", "desirability_source", "optimal", "gap")},
+            **{name: content[name] for name in LOADED},
             scales=tuple(content["scales"]),
             blocks=blocks,
             findings=tuple(Finding(**{**f, "severity": Severity[f["severity"]]}) for f in content["findings"]),
-            provenance=Provenance(**content["provenance"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ContentError(f"'{file.name}' cannot be read as a forced-choice form: {error}.") from error

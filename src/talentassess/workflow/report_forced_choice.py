@@ -80,7 +80,7 @@ def forced_choice_report(form: ForcedChoiceForm, title: str) -> ReportDoc:
         FindingBlock(form.findings),
     )
     scales = {**tables["scales"], "scale": [plain_name(str(s)) for s in tables["scales"]["scale"]]}
-    asked = ", ".join(f"{name} = {value}" for name, value in form.provenance.options.items())
+    asked = ", ".join(f"{name} = {value}" for name, value in form.options.items())
     return ReportDoc(
         title=title,
         simulated=False,
@@ -102,7 +102,7 @@ def forced_choice_report(form: ForcedChoiceForm, title: str) -> ReportDoc:
             ),
             Section("Blocks", "blocks", (TableBlock("Statements", _statements(form), anchor="block-table"),)),
         ),
-        provenance=(f"Bank {form.bank}, content {form.bank_hash}; no answers; {asked}; {form.provenance.created}",),
+        provenance=(f"Bank {form.bank}, content {form.bank_hash}; no answers; {asked}; {form.created}",),
     )
 
 

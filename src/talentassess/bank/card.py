@@ -21,10 +21,9 @@ class Scale(Record):
     )
 
 
-class BankCard(Record):
-    """What ``bank.yaml`` says about a bank: who wrote it, its scales and its response scales."""
+class Card(Record):
+    """What the card of every bank says: what it is, its version, its licence and who wrote it."""
 
-    schema_id: Literal["talentassess/bank/1"] = Field(alias="schema", description="Kind and version of this file.")
     id: Identifier = Field(description="Short name of the bank, the same as its folder.")
     title: Text = Field(description="Title as printed.")
     description: Text = Field(description="What the bank measures, for whom, and its limits.")
@@ -34,6 +33,12 @@ class BankCard(Record):
     )
     licence: Text = Field(description="Licence of the wording, as an SPDX identifier where there is one.")
     authors: tuple[Text, ...] = Field(min_length=1, description="Who wrote the items.")
+
+
+class BankCard(Card):
+    """What ``bank.yaml`` says about a bank: who wrote it, its scales and its response scales."""
+
+    schema_id: Literal["talentassess/bank/1"] = Field(alias="schema", description="Kind and version of this file.")
     scales: tuple[Scale, ...] = Field(min_length=1, description="The scales; their order is the order of the scores.")
     response_scales: Mapping[Identifier, Annotated[tuple[Text, ...], Field(min_length=2, max_length=11)]] = Field(
         default={}, description="Response scales of the self-report items: labels from low to high."

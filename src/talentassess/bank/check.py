@@ -17,16 +17,16 @@ from talentassess.bank.coverage import (
 )
 from talentassess.bank.history import History, history_reviews
 from talentassess.bank.key_review import key_reviews
-from talentassess.bank.review import Statistic, reads_english, warning
+from talentassess.bank.review import Reviewed, Statistic, reads_english, warning
 from talentassess.bank.schema import ItemBank, SituationalItem
 from talentassess.bank.traceability import Traceability
 from talentassess.bank.wording_review import wording_reviews
 from talentassess.core.status import Finding, Severity, finding_columns, gravest_first
-from talentassess.core.tabular import Columns, Tabular
+from talentassess.core.tabular import Columns
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class BankCheck(Tabular):
+class BankCheck(Reviewed):
     """Result of ``check_bank``.
 
     Attributes
@@ -53,17 +53,7 @@ class BankCheck(Tabular):
     traceability: Traceability | None = None
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(self.having(severity))} {severity.value}(s)" for severity in reversed(Severity))
-        return f"BankCheck({self.bank.id} {self.bank.version}: {counts})"
-
-    @property
-    def ok(self) -> bool:
-        """True if there is no finding of severity problem."""
-        return not self.having(Severity.PROBLEM)
-
-    def having(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of one severity."""
-        return tuple(finding for finding in self.findings if finding.severity is severity)
+        return f"BankCheck({self.bank.id} {self.bank.version}: {self.counts()})"
 
     def tables(self) -> dict[str, Columns]:
         """Return ``findings``, ``coverage``, ``formats``, ``statistics``, the blind rules, and ``traceability``."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
+from talentassess.bank.card import Card
 from talentassess.bank.competency import CompetencyId
 from talentassess.bank.records import Context, Identifier, Record, Text, choices, refuse_repeats, repeats
 from talentassess.bank.schema import ItemStatus, Misfit
@@ -163,21 +164,12 @@ class InterviewTheme(Record):
     description: Text | None = Field(default=None, description="What the theme is about.")
 
 
-class InterviewCard(Record):
+class InterviewCard(Card):
     """What the ``bank.yaml`` of an interview bank says: authors, rating labels, STAR rubric, faults and themes."""
 
     schema_id: Literal["talentassess/interview_bank/1"] = Field(
         alias="schema", description="Kind and version of this file."
     )
-    id: Identifier = Field(description="Short name of the bank, the same as its folder.")
-    title: Text = Field(description="Title as printed.")
-    description: Text = Field(description="What the bank asks for, for whom, and its limits.")
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = Field(description="Version as major.minor.patch.")
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")] = Field(
-        description="Language tag, e.g. en."
-    )
-    licence: Text = Field(description="Licence of the wording, as an SPDX identifier where there is one.")
-    authors: tuple[Text, ...] = Field(min_length=1, description="Who wrote the questions.")
     rating: tuple[Text, ...] = Field(min_length=5, max_length=5, description="Labels of the ratings 1 to 5.")
     star: tuple[StarCriterion, ...] = Field(min_length=1, description="Rubric for the completeness of an answer.")
     faults: tuple[AnswerFault, ...] = Field(min_length=1, description="Checklist of faults of an answer.")

@@ -12,9 +12,9 @@ from talentassess.bank.history import History, history_reviews
 from talentassess.bank.interview import CompetencyInterview, InterviewBank, QuestionChain, StarPart
 from talentassess.bank.interview_wording import interview_wording_reviews
 from talentassess.bank.records import Context
-from talentassess.bank.review import Statistic, note, problem, warning
-from talentassess.core.status import Finding, Severity, finding_columns, gravest_first
-from talentassess.core.tabular import Columns, Tabular
+from talentassess.bank.review import Reviewed, Statistic, note, problem, warning
+from talentassess.core.status import Finding, finding_columns, gravest_first
+from talentassess.core.tabular import Columns
 
 FEWEST_QUESTIONS = 3  # per competency; two raters on one question cannot tell the question from the candidate
 PROBES = (5, 10)
@@ -62,7 +62,7 @@ class ThemeCoverage:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class InterviewBankCheck(Tabular):
+class InterviewBankCheck(Reviewed):
     """Result of ``check_interview_bank``.
 
     Attributes
@@ -83,17 +83,7 @@ class InterviewBankCheck(Tabular):
     statistics: tuple[Statistic, ...]
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(self.having(severity))} {severity.value}(s)" for severity in reversed(Severity))
-        return f"InterviewBankCheck({self.bank.id} {self.bank.version}: {counts})"
-
-    @property
-    def ok(self) -> bool:
-        """True if there is no finding of severity problem."""
-        return not self.having(Severity.PROBLEM)
-
-    def having(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of one severity."""
-        return tuple(finding for finding in self.findings if finding.severity is severity)
+        return f"InterviewBankCheck({self.bank.id} {self.bank.version}: {self.counts()})"
 
     def tables(self) -> dict[str, Columns]:
         """Return ``findings``, ``coverage`` (competency x context), ``themes`` and ``statistics``."""

@@ -8,8 +8,7 @@ from typing import get_args
 
 from talentassess.bank.competency import CompetencyId
 from talentassess.bank.interview import CompetencyInterview, InterviewBank, InterviewCard, interview_misfits
-from talentassess.bank.load import read_record
-from talentassess.bank.records import choices
+from talentassess.bank.load import folder_of, read_record
 from talentassess.bank.schema import Misfit
 from talentassess.bank.yaml_file import YamlFile, declared_schema
 from talentassess.content import content_dir
@@ -78,18 +77,7 @@ def is_interview_bank(name_or_path: str | Path) -> bool:
 
 def interview_folder(name_or_path: str | Path) -> Path:
     """Return the folder of a shipped interview bank by its name, or a folder given by its path."""
-    if str(name_or_path) in interview_bank_names():
-        return content_dir("items") / name_or_path
-    folder = Path(name_or_path).resolve()
-    if folder.is_dir():
-        return folder
-    if folder.is_file():
-        raise ContentError(f"'{folder.name}' is a file; give the folder that holds bank.yaml.")
-    known = interview_bank_names()
-    raise ContentError(
-        f"There is no interview bank '{name_or_path}' among the shipped ones ({choices(str(name_or_path), known)}), "
-        "nor a folder of that name. Give a shipped name, or the folder that holds bank.yaml."
-    )
+    return folder_of(name_or_path, interview_bank_names(), "interview bank")
 
 
 def _stray_files(folder: Path) -> Iterator[str]:

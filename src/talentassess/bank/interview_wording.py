@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from talentassess.bank.interview import InterviewBank, QuestionChain
-from talentassess.bank.review import Statistic, note, problem, warning
+from talentassess.bank.review import Statistic, note, warning
 from talentassess.bank.wording import near_duplicates, reading_grade, sentences, words
-from talentassess.bank.wording_review import GRADE, SAME, SIMILAR, improper_words
+from talentassess.bank.wording_review import GRADE, SAME, SIMILAR, duplicates, improper_words
 from talentassess.core.status import Finding
 
 LONG_QUESTION = 45  # words; a candidate has to keep the question in mind
@@ -49,7 +49,11 @@ def double_question(text: str) -> bool:
 
 def interview_wording_reviews(bank: InterviewBank) -> Iterator[Finding | Statistic]:
     """Yield statistics and findings about the wording of all questions, probes and anchors."""
-    yield from _duplicates([(c.question.id, c.question.text) for c in bank.chains], "question")
+    yield from duplicates(
+        [(c.question.id, c.question.text) for c in bank.chains],
+        "question",
+        "Rewrite one so that it asks for another event.",
+    )
     for interview in bank.interviews:
         yield from _duplicate_probes(interview.chains)
     yield from _repeated_probes(bank)
@@ -69,16 +73,6 @@ def interview_wording_reviews(bank: InterviewBank) -> Iterator[Finding | Statist
         for context, anchors in interview.anchors.given.items():
             text = " ".join(line for lines in anchors.levels.values() for line in lines)
             yield from improper_words(f"{interview.competency}, anchors {context}", text, note)
-
-
-def _duplicates(labelled: Sequence[tuple[str, str]], kind: str) -> Iterator[Finding]:
-    for first, second, cosine in near_duplicates([text for _, text in labelled], SIMILAR):
-        where = f"{labelled[first][0]}, {labelled[second][0]}"
-        if cosine >= SAME:
-            yield problem("duplicate", where, f"the two {kind}s have the same words", "Remove or rewrite one of them.")
-        else:
-            found = f"the two {kind}s are much alike (TF-IDF cosine {cosine:.2f}; watched from {SIMILAR:.2f})"
-            yield warning("near_duplicate", where, found, "Rewrite one so that it asks for another event.")
 
 
 def _duplicate_probes(chains: Sequence[QuestionChain]) -> Iterator[Finding]:

@@ -133,7 +133,12 @@ def bank_names() -> tuple[str, ...]:
 
 def bank_folder(name_or_path: str | Path) -> Path:
     """Return the folder of a shipped bank by its name, or a folder given by its path; else ``ContentError``."""
-    if str(name_or_path) in bank_names():
+    return folder_of(name_or_path, bank_names(), "bank")
+
+
+def folder_of(name_or_path: str | Path, names: Sequence[str], kind: str) -> Path:
+    """Return the folder of shipped content by its name, or a folder given by its path; else ``ContentError``."""
+    if str(name_or_path) in names:
         return content_dir("items") / name_or_path
     folder = Path(name_or_path).resolve()
     if folder.is_dir():
@@ -141,7 +146,7 @@ def bank_folder(name_or_path: str | Path) -> Path:
     if folder.is_file():
         raise ContentError(f"'{folder.name}' is a file; give the folder that holds bank.yaml.")
     raise ContentError(
-        f"There is no bank '{name_or_path}' among the shipped ones ({choices(str(name_or_path), bank_names())}), "
+        f"There is no {kind} '{name_or_path}' among the shipped ones ({choices(str(name_or_path), names)}), "
         "nor a folder of that name. Give a shipped name, or the folder that holds bank.yaml."
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from talentassess.bank.schema import Item, ItemBank, SelfReportItem
 from talentassess.core.status import Finding, Severity
+from talentassess.core.tabular import Tabular
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,25 @@ class Statistic:
     where: str
     value: float
     expected: str
+
+
+class Reviewed(Tabular):
+    """Mix-in for the result of a content check: it has ``findings``."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no finding of severity problem."""
+        return not self.having(Severity.PROBLEM)
+
+    def having(self, severity: Severity) -> tuple[Finding, ...]:
+        """Return the findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity is severity)
+
+    def counts(self) -> str:
+        """Return the number of findings by severity in words, the gravest first."""
+        return ", ".join(f"{len(self.having(severity))} {severity.value}(s)" for severity in reversed(Severity))
 
 
 def note(code: str, where: str, message: str, remedy: str) -> Finding:

@@ -23,8 +23,8 @@ Report = Callable[[str, str, str, str], Finding]
 def wording_reviews(bank: ItemBank) -> Iterator[Finding | Statistic]:
     """Yield statistics and findings about the wording of all items that is published."""
     yield from _unpublished(bank)
-    yield from _duplicates([(item.id, item.text) for item in bank.self_report if item.text], "statement")
-    yield from _duplicates([(item.id, item.scenario) for item in bank.situational if item.scenario], "scenario")
+    yield from duplicates([(item.id, item.text) for item in bank.self_report if item.text], "statement")
+    yield from duplicates([(item.id, item.scenario) for item in bank.situational if item.scenario], "scenario")
     if not reads_english(bank):
         found = f"the language is {bank.language}; reading grade and word lists are for English and were left out"
         yield note("not_english", bank.id, found, "Have a native speaker review the wording.")
@@ -43,14 +43,17 @@ def _unpublished(bank: ItemBank) -> Iterator[Finding]:
         )
 
 
-def _duplicates(labelled: Sequence[tuple[str, str]], kind: str) -> Iterator[Finding]:
+def duplicates(
+    labelled: Sequence[tuple[str, str]], kind: str, remedy: str = "Rewrite one so that it shows another behaviour."
+) -> Iterator[Finding]:
+    """Yield a finding per pair of (where, text) that says the same; ``kind`` is what the texts are, in the singular."""
     for first, second, cosine in near_duplicates([text for _, text in labelled], SIMILAR):
         where = f"{labelled[first][0]}, {labelled[second][0]}"
         if cosine >= SAME:
             yield problem("duplicate", where, f"the two {kind}s have the same words", "Remove or rewrite one of them.")
         else:
             found = f"the two {kind}s are much alike (TF-IDF cosine {cosine:.2f}; watched from {SIMILAR:.2f})"
-            yield warning("near_duplicate", where, found, "Rewrite one so that it shows another behaviour.")
+            yield warning("near_duplicate", where, found, remedy)
 
 
 def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:

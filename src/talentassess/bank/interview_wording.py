@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from talentassess.bank.interview import InterviewBank, QuestionChain
 from talentassess.bank.review import Statistic, note, warning
+from talentassess.bank.word_groups import GENDERED, SENSITIVE
 from talentassess.bank.wording import near_duplicates, reading_grade, sentences, words
 from talentassess.bank.wording_review import GRADE, SAME, SIMILAR, duplicates, improper_words
 from talentassess.core.status import Finding
 
+PROTECTED = (*SENSITIVE, GENDERED)  # absolutes, which spoil a statement, are plain words in a question
 LONG_QUESTION = 45  # words; a candidate has to keep the question in mind
 _CLOSED = re.compile(
     r"(did|do|does|have|has|had|are|is|was|were|can|could|would|will|should|may|might)(n't)?\s+"
@@ -62,17 +64,18 @@ def interview_wording_reviews(bank: InterviewBank) -> Iterator[Finding | Statist
         yield note("not_english", bank.id, found, "Have a native speaker review the wording.")
         return
     yield from _kinds(bank)
+    yield from _double_probes(bank)
     for chain in bank.chains:
         yield from _form(chain)
         yield from _readability(chain)
         texts = [chain.question.text, *(probe.text for probe in chain.question.probes)]
         yield from improper_words(
-            chain.question.id, " ".join([chain.behaviour.text, chain.situation.text, *texts]), note
+            chain.question.id, " ".join([chain.behaviour.text, chain.situation.text, *texts]), groups=PROTECTED
         )
     for interview in bank.interviews:
         for context, anchors in interview.anchors.given.items():
             text = " ".join(line for lines in anchors.levels.values() for line in lines)
-            yield from improper_words(f"{interview.competency}, anchors {context}", text, note)
+            yield from improper_words(f"{interview.competency}, anchors {context}", text, groups=PROTECTED)
 
 
 def _duplicate_probes(chains: Sequence[QuestionChain]) -> Iterator[Finding]:
@@ -126,11 +129,19 @@ def _form(chain: QuestionChain) -> Iterator[Finding]:
         if closed_question(probe.text):
             found = f"the probe can be answered with yes or no ('{probe.text}')"
             yield note("closed_probe", where, found, "Begin with what, how, when or who.")
-    double = [number for number, probe in enumerate(question.probes, 1) if double_question(probe.text)]
-    if double:
-        numbers = ", ".join(map(str, double))
-        found = f"{len(double)} of {len(question.probes)} probes ask two things at once (number {numbers})"
-        yield note("double_probe", question.id, found, "Ask one thing at a time where the second does not follow.")
+
+
+def _double_probes(bank: InterviewBank) -> Iterator[Finding | Statistic]:
+    """Count them over the bank: one by one they are often fine ("What did you say, and to whom?")."""
+    double = {
+        c.question.id: [n for n, p in enumerate(c.question.probes, 1) if double_question(p.text)] for c in bank.chains
+    }
+    count, probes = sum(map(len, double.values())), sum(len(c.question.probes) for c in bank.chains)
+    yield Statistic("share of probes that ask two things", bank.id, count / probes, "few")
+    if count:
+        where = ", ".join(f"{q} ({', '.join(map(str, numbers))})" for q, numbers in double.items() if numbers)
+        found = f"{count} of {probes} probes ask two things at once: {where}"
+        yield note("double_probe", bank.id, found, "Ask one thing at a time where the second does not follow.")
 
 
 def _readability(chain: QuestionChain) -> Iterator[Finding | Statistic]:

@@ -7,7 +7,7 @@ from statistics import median
 
 from talentassess.bank.review import Statistic, note, problem, reads_english, warning, wording_of
 from talentassess.bank.schema import Item, ItemBank, SelfReportItem
-from talentassess.bank.word_groups import GENDERED, SENSITIVE, WATCHED_IN_ITEMS
+from talentassess.bank.word_groups import GENDERED, SENSITIVE, WATCHED_IN_ITEMS, WordGroup
 from talentassess.bank.wording import near_duplicates, negations, reading_grade, watched_words, words
 from talentassess.core.status import Finding
 
@@ -77,9 +77,11 @@ def _readability(bank: ItemBank) -> Iterator[Finding | Statistic]:
             yield warning("hard_to_read", where, found, "Use shorter sentences and shorter words.")
 
 
-def improper_words(where: str, text: str, report: Report = warning) -> Iterator[Finding]:
+def improper_words(
+    where: str, text: str, report: Report = warning, groups: Sequence[WordGroup] = WATCHED_IN_ITEMS
+) -> Iterator[Finding]:
     """Yield a finding per watched group of words that a text uses; ``report`` makes those that are not always grave."""
-    for group in WATCHED_IN_ITEMS:
+    for group in groups:
         hits = watched_words(text, group)
         if hits:
             found = f"uses '{', '.join(hits)}' ({group.name}); {group.reason}"

@@ -53,30 +53,21 @@ def _competency(interview: CompetencyInterview) -> Section:
     return Section(
         plain_name(interview.competency),
         f"part-{label}",
-        (_chains(interview, label), _probes(interview, label), _anchors(interview, label)),
+        (_chains(interview, label), _anchors(interview, label)),
     )
 
 
 def _chains(interview: CompetencyInterview, label: str) -> Block:
-    chains = interview.chains
-    columns: Columns = {
-        "Behaviour": [chain.behaviour.text for chain in chains],
-        "Situation": [chain.situation.text for chain in chains],
-        "Id": [chain.question.id for chain in chains],
-        "Question": [chain.question.text for chain in chains],
-        "Context": [", ".join(CONTEXTS[c] for c in chain.question.contexts) for chain in chains],
-    }
-    return TableBlock("From behaviour to question", columns, anchor=f"chain-{label}")
-
-
-def _probes(interview: CompetencyInterview, label: str) -> Block:
-    probes = [(chain.question.id, probe) for chain in interview.chains for probe in chain.question.probes]
-    columns: Columns = {
-        "Question": [question for question, _ in probes],
-        "Part": [probe.part for _, probe in probes],
-        "Probe": [probe.text for _, probe in probes],
-    }
-    return TableBlock("Probes", columns, anchor=f"probes-{label}")
+    """Return every question below the behaviour and situation it comes from, with its probes."""
+    rows: list[tuple[str, str, str]] = []
+    for chain in interview.chains:
+        question = chain.question
+        contexts = ", ".join(CONTEXTS[context].lower() for context in question.contexts)
+        rows += [(question.id, "Behaviour", chain.behaviour.text), ("", "Situation", chain.situation.text)]
+        rows.append(("", f"Question ({contexts})", question.text))
+        rows += [("", f"Probe: {probe.part}", probe.text) for probe in question.probes]
+    columns: Columns = {name: [row[k] for row in rows] for k, name in enumerate(("Id", "Step", "Wording"))}
+    return TableBlock("From behaviour to probes", columns, anchor=f"chain-{label}")
 
 
 def _anchors(interview: CompetencyInterview, label: str) -> Block:

@@ -329,7 +329,7 @@ def test_the_screen_shows_scores_by_person_and_scale(chain):
     lines = [re.split(r"\s*│\s*", line.strip("│ \n")) for line in chain.said["candidates"].splitlines() if "│" in line]
     assert lines[0][:2] == [saved.person_ids[0], saved.dimensions[0]]
     assert lines[0][2:4] == [f"{saved.theta[0, 0]:.2f}", f"{saved.se[0, 0]:.2f}"]
-    assert lines[0][-1] == "converged"
+    assert lines[0][-1] == saved.status[0][0].value
     assert len(lines) == 40
     assert f"The first 40 of {N_PEOPLE * 5} rows" in chain.said["candidates"]
 

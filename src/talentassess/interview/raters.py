@@ -159,8 +159,10 @@ def _agreement(
     findings: list[Finding],
     bootstrap: tuple[int, int],
 ) -> tuple[CompetencyAgreement, tuple[Decision, ...]]:
-    means = _as_ratings(own, provenance).mean_over_items()
-    icc = _try(lambda: intraclass_correlation(means), competency, "ICC and G study", findings)
+    means = _try(lambda: _as_ratings(own, provenance).mean_over_items(), competency, "ICC and G study", findings)
+    icc = (
+        None if means is None else _try(lambda: intraclass_correlation(means), competency, "ICC and G study", findings)
+    )
     answers = _as_ratings(own, provenance, by_answer=True)
     n_boot, seed = bootstrap
     alpha = _try(
@@ -170,7 +172,7 @@ def _agreement(
     decided: tuple[Decision, ...] = ()
     if alpha is not None:
         known |= {"alpha": alpha.alpha, "alpha_lower": alpha.lower, "alpha_upper": alpha.upper}
-    if icc is not None:
+    if means is not None and icc is not None:
         study = generalizability(means)
         decided = study.decide(range(1, MOST_RATERS + 1)).rows
         here = study.decide([study.n_raters]).rows[0]

@@ -139,7 +139,9 @@ def test_effects_do_not_take_the_name_of_another_estimate():
             ta.calibrate(answers, "gpcm", constraints=[Composed({("i1", "intercept1"): {name: 1.0}})])
     grouped = replace(answers, group=tuple("xy"[i % 2] for i in range(100)))
     with pytest.raises(ModelError, match=r"called 'latent mean \[y\]' already"):
-        ta.calibrate(grouped, "pcm", groups=True, constraints=[Composed({("i1", "intercept1"): {"latent mean [y]": 1}})])
+        ta.calibrate(
+            grouped, "pcm", groups=True, constraints=[Composed({("i1", "intercept1"): {"latent mean [y]": 1}})]
+        )
 
 
 def test_messages():

@@ -162,8 +162,8 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
 
     The design is ``p x r``, or ``p x (r:t)`` where the ratings name tasks and each task has as many raters as the
     others, who count as raters of their own even if a name occurs in two tasks (a finding says so). Persons that some
-    rater did not rate are left out, and a finding names them; negative estimates are reported, used as zero, and named in a
-    finding.
+    rater did not rate are left out, and a finding names them; negative estimates are reported, used as zero, and named
+    in a finding.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_krippendorffs_example(level, expected):
     assert result.alpha == pytest.approx(expected, abs=5e-5)  # printed with four decimals
     assert (result.n_units, result.n_ratings, result.n_raters) == (11, 40, 4)
     assert result.lower < result.alpha < result.upper
-    assert [f.code for f in result.findings] == ["single_ratings"]
+    assert [f.code for f in result.findings] == ["single_ratings", "few_units"]
 
 
 def test_bootstrap_limits_are_the_seeds_and_no_others():
@@ -216,3 +217,37 @@ def test_raters_of_several_tasks_are_named_because_the_coefficients_are_too_high
     assert study.decide([3]).rows[0].e_rho2 > 0.739
     own = replace(ratings, rater=place[1] * 3 + place[2], rater_ids=tuple(map(str, range(12))))
     assert "raters_across_tasks" not in [f.code for f in ta.generalizability(own).findings]
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal", "interval", "ratio"])
+def test_alpha_of_a_fine_scale_is_that_of_all_pairs(level):
+    # Krippendorff's definition by loops over pairs of values, against sums over values; gaps included.
+    rng = np.random.default_rng(4)
+    x = np.clip(np.round(50 + 20 * rng.normal(size=(25, 1)) + 10 * rng.normal(size=(25, 4)), 1), 0, 100)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    units = [row[~np.isnan(row)] for row in x if np.sum(~np.isnan(row)) > 1]
+    pooled = np.concatenate(units)
+
+    def difference(a, b):
+        if level == "ordinal":
+            low, high = min(a, b), max(a, b)
+            between = np.sum((pooled >= low) & (pooled <= high))
+            return float((between - (np.sum(pooled == a) + np.sum(pooled == b)) / 2) ** 2)
+        ratio = ((a - b) / (a + b)) ** 2 if a + b > 0 else 0.0
+        return {"nominal": float(a != b), "interval": (a - b) ** 2, "ratio": ratio}[level]
+
+    n = len(pooled)
+    observed = sum(difference(a, b) / (len(u) - 1) for u in units for a in u for b in u) / n
+    expected = sum(difference(a, b) for a in pooled for b in pooled) / (n * (n - 1))
+    result = ta.krippendorff_alpha(from_matrix(x, low=0, high=100), level, n_boot=0)
+    assert (result.observed, result.expected) == pytest.approx((observed, expected), rel=1e-10)
+
+
+def test_a_hundred_thousand_ratings_take_seconds():
+    # SIMULATED; the units repeat a few hundred patterns, and the bootstrap counts each once.
+    rng = np.random.default_rng(1)
+    x = np.clip(np.round(3 + 0.8 * rng.normal(size=(20_000, 1)) + 0.6 * rng.normal(size=(20_000, 5))), 1, 5)
+    start = perf_counter()
+    result = ta.krippendorff_alpha(from_matrix(x, low=1, high=5), n_boot=100)
+    assert perf_counter() - start < 5
+    assert result.upper - result.lower < 0.03

@@ -113,3 +113,6 @@ def test_questions_that_rotate_leave_no_mean_and_the_review_says_so():
     assert np.isfinite(row.alpha)
     assert review.severity is not None
     assert any("No rater rated all 2 items of any person" in f.message for f in review.findings)
+    # What was found on one competency names it: alpha's findings, too.
+    few = review_raters(rated(simulated(5)), n_boot=20)
+    assert "ownership: alpha" in [f.where for f in few.findings if f.code == "few_units"]

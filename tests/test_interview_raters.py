@@ -100,3 +100,19 @@ def test_the_fixture_of_the_commands_is_reviewed():
     review = review_raters(ta.read_interview_ratings(RATINGS, bank.competency_of()), n_boot=50)
     assert {c.competency for c in review.competencies} <= set(bank.competencies)
     assert review.provenance.source == RATINGS.name
+
+
+def test_questions_that_rotate_leave_no_mean_and_the_review_says_so():
+    """Every rater rates one of two questions of each person: no mean over both, but alpha and severity remain."""
+    values = simulated(40, seed=2)
+    rows, raters = np.indices(values.shape[:2])
+    values[rows, raters, (rows + raters) % 2] = np.nan
+    review = review_raters(rated(values), n_boot=50)
+    (row,) = review.competencies
+    assert np.isnan(row.icc_single)
+    assert np.isfinite(row.alpha)
+    assert review.severity is not None
+    assert any("No rater rated all 2 items of any person" in f.message for f in review.findings)
+    # What was found on one competency names it: alpha's findings, too.
+    few = review_raters(rated(simulated(5)), n_boot=20)
+    assert "ownership: alpha" in [f.where for f in few.findings if f.code == "few_units"]

@@ -82,6 +82,17 @@ def test_another_best_option_is_a_finding_and_a_reason():
     assert found.largest_difference == 3
 
 
+def test_what_the_icc_leaves_out_is_said_and_its_limits_are_there():
+    assert REVIEW.icc_lower < REVIEW.icc < REVIEW.icc_upper < REVIEW.icc_k_upper
+    assert not [f for f in REVIEW.findings if f.code == "incomplete_ratings"]
+    x = PANEL.effectiveness.copy()
+    x[2:, 0] = np.nan
+    review = ta.review_panel(changed(effectiveness=x), BANK)
+    (finding,) = [f for f in review.findings if f.code == "incomplete_ratings"]
+    n = x.shape[1]
+    assert f"rests on 9 of 9 experts and {n - 1} of {n} options" in finding.message
+
+
 def test_experts_without_any_difference_have_no_icc():
     same = PANEL.effectiveness * 0 + 3
     review = ta.review_panel(changed(effectiveness=same), BANK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -144,12 +145,19 @@ def critical_agreement(n: int, alpha: float = 0.05) -> int | None:
     >>> [critical_agreement(n) for n in (4, 5, 8, 20)]
     [None, 5, 7, 15]
     """
-    return next((c for c in range(n + 1) if _tail(n, c) <= alpha), None)
+    return next((c for c, p in enumerate(_tails(n)) if p <= alpha), None)
 
 
-def _tail(n: int, least: int) -> float:
-    ways: int = sum(comb(n, a) for a in range(least, n + 1))
-    return float(ways / 2**n)
+@lru_cache(maxsize=64)
+def _tails(n: int) -> tuple[float, ...]:
+    """Return the probabilities P(X >= c) for c = 0..n, X binomial with p = 1/2; exact sums of whole numbers."""
+    ways, total = 1, 2**n  # C(n, a) from a = n downwards
+    below, tails = 0, list[float]()
+    for a in range(n, -1, -1):
+        below += ways
+        tails.append(below / total)
+        ways = ways * a // (n - a + 1)
+    return tuple(reversed(tails))
 
 
 def _element(label: str, n: int, n_agree: int, alpha: float) -> ContentRating:
@@ -165,7 +173,7 @@ def _element(label: str, n: int, n_agree: int, alpha: float) -> ContentRating:
         n_agree=n_agree,
         cvr=2 * n_agree / n - 1,
         cvr_critical=None if critical is None else 2 * critical / n - 1,
-        p=_tail(n, n_agree),
+        p=_tails(n)[n_agree],
         i_cvi=share,
         chance=chance,
         kappa=(share - chance) / (1 - chance) if chance < 1 else None,

@@ -317,9 +317,13 @@ def _equal_severity(effects: _Effects, design: FacetDesign) -> tuple[float, floa
 
 
 def _separation(raters: Sequence[FacetElement]) -> tuple[float, float]:
-    """Return separation G = sd(true) / rmse and reliability = var(true) / var(observed) (Wright & Masters 1982)."""
+    """Return separation G = sd(true) / rmse and reliability = var(true) / var(observed) (Wright & Masters 1982).
+
+    The variance is the mean square of these R severities: they sum to 0, and so do their errors, whose mean square it
+    exceeds the true one by. Divided by R - 1 it would find differences between raters who are alike.
+    """
     measure, se = np.array([r.measure for r in raters]), np.array([r.se for r in raters])
-    observed, error = float(np.var(measure, ddof=1)), float(np.mean(se**2))
+    observed, error = float(np.var(measure)), float(np.mean(se**2))
     true = max(observed - error, 0.0)
     return float(np.sqrt(true / error)), true / observed if observed > 0 else float("nan")
 

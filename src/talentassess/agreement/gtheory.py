@@ -27,6 +27,7 @@ class VarianceComponent:
     source : ``p``, ``r``, ``pr,e``; or ``p``, ``t``, ``r:t``, ``pt``, ``pr:t,e``.
     df : degrees of freedom; ``mean_square`` from the analysis of variance.
     raw : the estimate as it comes out, which may be negative; ``variance`` what is used, at least 0.
+    se : standard error of ``raw``; with few degrees of freedom its distribution is skewed, so take it as a rough guide.
     share : of the sum of the variances, for one rater (and one task).
     """
 
@@ -34,6 +35,7 @@ class VarianceComponent:
     df: int
     mean_square: float
     raw: float
+    se: float
     variance: float
     share: float
 
@@ -159,8 +161,9 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
     """Estimate variance components by analysis of variance: the G study.
 
     The design is ``p x r``, or ``p x (r:t)`` where the ratings name tasks and each task has as many raters as the
-    others, who count as raters of their own even if a name occurs in two tasks. Persons that some rater did not rate
-    are left out, and a finding names them; negative estimates are reported, used as zero, and named in a finding.
+    others, who count as raters of their own even if a name occurs in two tasks (a finding says so). Persons that some
+    rater did not rate are left out, and a finding names them; negative estimates are reported, used as zero, and named
+    in a finding.
 
     Parameters
     ----------
@@ -172,7 +175,8 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
         numbers of raters.
 
     Equations: expected mean squares, e.g. for p x r: E MS(p) = s(pr) + n_r s(p), E MS(r) = s(pr) + n_p s(r),
-    E MS(pr) = s(pr) (Brennan 2001, ch. 3).
+    E MS(pr) = s(pr) (Brennan 2001, ch. 3). Each component is a sum of mean squares, sum_i c_i MS_i; with normal effects
+    its standard error is sqrt(sum_i 2 c_i^2 MS_i^2 / (df_i + 2)) (Brennan 2001, ch. 6).
 
     Examples
     --------
@@ -189,17 +193,18 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
     else:
         cube, findings = _nested_cube(ratings, item)
         sums = _nested(cube)
-    total = sum(max(raw, 0.0) for _, _, raw in sums.values())
+    total = sum(max(raw, 0.0) for _, _, raw, _ in sums.values())
     components = tuple(
         VarianceComponent(
             source=source,
             df=df,
             mean_square=ms,
             raw=raw,
+            se=se,
             variance=max(raw, 0.0),
             share=max(raw, 0.0) / total if total > 0 else float("nan"),
         )
-        for source, (df, ms, raw) in sums.items()
+        for source, (df, ms, raw, se) in sums.items()
     )
     return GeneralizabilityStudy(
         design=CROSSED if ratings.task is None else NESTED,
@@ -207,7 +212,7 @@ def generalizability(ratings: Ratings, *, item: str | None = None) -> Generaliza
         n_persons=len(cube),
         n_tasks=cube.shape[1],
         n_raters=cube.shape[2],
-        findings=(*findings, *_negative(components)),
+        findings=(*findings, *_names_twice(ratings, item), *_negative(components), *_nothing(total)),
         provenance=ratings.provenance,
     )
 
@@ -229,7 +234,9 @@ def _nested_cube(ratings: Ratings, item: str | None) -> tuple[FloatArray, tuple[
     return x.reshape(len(x), len(parts), sizes[0]), findings
 
 
-Sources = Mapping[str, tuple[int, float, float]]  # source -> degrees of freedom, mean square, raw variance component
+# source -> degrees of freedom, mean square, raw variance component and its standard error
+Sources = Mapping[str, tuple[int, float, float, float]]
+ROUNDING = 1e-14  # share of the ratings' sum of squares below which a sum of squares is zero but for rounding
 
 
 def _crossed(x: FloatArray) -> Sources:
@@ -237,14 +244,17 @@ def _crossed(x: FloatArray) -> Sources:
     (n, _, k), grand = x.shape, x.mean()
     by_p, by_r = x.mean(axis=(1, 2), keepdims=True), x.mean(axis=0, keepdims=True)
     df = {"p": n - 1, "r": k - 1, "pr,e": (n - 1) * (k - 1)}
-    ms_p = k * _squares(by_p - grand) / df["p"]
-    ms_r = n * _squares(by_r - grand) / df["r"]
-    ms_pr = _squares(x - by_p - by_r + grand) / df["pr,e"]
-    return {
-        "p": (df["p"], ms_p, (ms_p - ms_pr) / k),
-        "r": (df["r"], ms_r, (ms_r - ms_pr) / n),
-        "pr,e": (df["pr,e"], ms_pr, ms_pr),
+    sums = {
+        "p": k * _squares(by_p - grand),
+        "r": n * _squares(by_r - grand),
+        "pr,e": _squares(x - by_p - by_r + grand),
     }
+    shares = {
+        "p": {"p": 1 / k, "pr,e": -1 / k},
+        "r": {"r": 1 / n, "pr,e": -1 / n},
+        "pr,e": {"pr,e": 1.0},
+    }
+    return _sources(x, sums, df, shares)
 
 
 def _nested(x: FloatArray) -> Sources:
@@ -253,22 +263,72 @@ def _nested(x: FloatArray) -> Sources:
     by_p, by_t = x.mean(axis=(1, 2), keepdims=True), x.mean(axis=(0, 2), keepdims=True)
     by_pt, by_rt = x.mean(axis=2, keepdims=True), x.mean(axis=0, keepdims=True)
     df = {"p": n - 1, "t": t - 1, "r:t": t * (k - 1), "pt": (n - 1) * (t - 1), "pr:t,e": t * (n - 1) * (k - 1)}
-    ms_p = t * k * _squares(by_p - grand) / df["p"]
-    ms_t = n * k * _squares(by_t - grand) / df["t"]
-    ms_rt = n * _squares(by_rt - by_t) / df["r:t"]
-    ms_pt = k * _squares(by_pt - by_p - by_t + grand) / df["pt"]
-    ms_e = _squares(x - by_pt - by_rt + by_t) / df["pr:t,e"]
-    return {
-        "p": (df["p"], ms_p, (ms_p - ms_pt) / (t * k)),
-        "t": (df["t"], ms_t, (ms_t - ms_pt - ms_rt + ms_e) / (n * k)),
-        "r:t": (df["r:t"], ms_rt, (ms_rt - ms_e) / n),
-        "pt": (df["pt"], ms_pt, (ms_pt - ms_e) / k),
-        "pr:t,e": (df["pr:t,e"], ms_e, ms_e),
+    sums = {
+        "p": t * k * _squares(by_p - grand),
+        "t": n * k * _squares(by_t - grand),
+        "r:t": n * _squares(by_rt - by_t),
+        "pt": k * _squares(by_pt - by_p - by_t + grand),
+        "pr:t,e": _squares(x - by_pt - by_rt + by_t),
     }
+    one, nk = 1 / (t * k), 1 / (n * k)
+    shares = {
+        "p": {"p": one, "pt": -one},
+        "t": {"t": nk, "pt": -nk, "r:t": -nk, "pr:t,e": nk},
+        "r:t": {"r:t": 1 / n, "pr:t,e": -1 / n},
+        "pt": {"pt": 1 / k, "pr:t,e": -1 / k},
+        "pr:t,e": {"pr:t,e": 1.0},
+    }
+    return _sources(x, sums, df, shares)
+
+
+def _sources(
+    x: FloatArray, sums: Mapping[str, float], df: Mapping[str, int], shares: Mapping[str, Mapping[str, float]]
+) -> Sources:
+    """Return the sources from sums of squares and the mean squares' shares in each component."""
+    floor = ROUNDING * _squares(x)
+    ms = {source: (ss if ss > floor else 0.0) / df[source] for source, ss in sums.items()}
+    out = {}
+    for source, share in shares.items():
+        variance = sum(2 * (c * ms[part]) ** 2 / (df[part] + 2) for part, c in share.items())
+        out[source] = (df[source], ms[source], sum(c * ms[part] for part, c in share.items()), float(np.sqrt(variance)))
+    return out
 
 
 def _squares(x: FloatArray) -> float:
     return float(np.sum(x**2))
+
+
+def _names_twice(ratings: Ratings, item: str | None) -> tuple[Finding, ...]:
+    """Say that raters who rate several tasks are treated as different persons, which they are not."""
+    tasks: dict[str, int] = {}
+    for task in ratings.task_ids:
+        given = ~np.isnan(ratings.matrix(item, task)).all(axis=0)
+        for r in np.flatnonzero(given):
+            tasks[ratings.rater_ids[r]] = tasks.get(ratings.rater_ids[r], 0) + 1
+    several = [rater for rater, n in tasks.items() if n > 1]
+    if not several:
+        return ()
+    named = ", ".join(several[:5]) + (" ..." if len(several) > 5 else "")
+    return (
+        Finding(
+            "raters_across_tasks", Severity.WARNING, "r:t",
+            f"{len(several)} rater(s) rated several tasks, but p x (r:t) takes raters of different tasks as different "
+            f"people: {named}. What such a rater sees in a person on all tasks counts as the person's own variance.",
+            "The coefficients are too high then. Give every task raters of its own, or study the raters' means over "
+            "the tasks as p x r, for these very tasks: read them as items and use mean_over_items().",
+        ),
+    )  # fmt: skip
+
+
+def _nothing(total: float) -> tuple[Finding, ...]:
+    if total > 0:
+        return ()
+    return (
+        Finding(
+            "no_variance", Severity.WARNING, "ratings", "All ratings are the same, so there is no variance to divide.",
+            "Nothing can be told from these; rate persons who differ.",
+        ),
+    )  # fmt: skip
 
 
 def _negative(components: Sequence[VarianceComponent]) -> tuple[Finding, ...]:

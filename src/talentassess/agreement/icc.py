@@ -31,9 +31,10 @@ class IntraclassForm:
     Attributes
     ----------
     form : as in Shrout & Fleiss (1979), e.g. ``ICC(2,1)``; ``also`` as in McGraw & Wong (1996); ``meaning`` in words.
-    icc : the estimate; negative values are reported as they are.
+    icc : the estimate; negative values are reported as they are. NaN for ICC(2) where the variance it is a share of
+        comes out as zero or less: raters and persons whose means are closer than the error lets expect.
     f, df1, df2, p : F test that it is zero.
-    lower, upper : confidence limits.
+    lower, upper : confidence limits; the lower one of a mean rating is -inf where nothing bounds it.
     """
 
     form: str
@@ -144,7 +145,7 @@ def intraclass_correlation(
         ms_error=ms.error,
         ms_within=ms.within,
         confidence=confidence,
-        findings=(*findings, *_degenerate(ms)),
+        findings=(*findings, *_degenerate(ms, n)),
         provenance=ratings.provenance,
     )
 
@@ -171,7 +172,16 @@ def _mean_squares(x: FloatArray) -> _MeanSquares:
     )
 
 
-def _degenerate(ms: _MeanSquares) -> tuple[Finding, ...]:
+def _degenerate(ms: _MeanSquares, n: int) -> tuple[Finding, ...]:
+    if n * ms.persons + ms.raters <= ms.error and ms.error > 0:
+        return (
+            Finding(
+                "no_total_variance", Severity.WARNING, "ICC(2)",
+                "Persons and raters differ by less than the error lets expect, so that the variance of a mean rating "
+                "comes out as zero or less: ICC(2,1) and ICC(2,k) do not exist.",
+                "Look at the ratings: such raters contradict each other, or one of them used the scale backwards.",
+            ),
+        )  # fmt: skip
     if ms.persons > 0 and ms.error > 0:
         return ()
     what = "The persons have the same mean rating" if ms.persons == 0 else "The raters differ by a constant at most"
@@ -211,6 +221,8 @@ def _absolute(ms: _MeanSquares, n: int, k: int, tail: float) -> tuple[Intraclass
 
     b, j, e = np.float64(ms.persons), np.float64(ms.raters), np.float64(ms.error)
     icc = (b - e) / (b + (k - 1) * e + k * (j - e) / n)
+    if n * b + j <= e and e > 0:  # the mean rating's variance, b + (j - e) / n, is none
+        icc = np.float64(np.nan)
     inner = e * (n * (1 + (k - 1) * icc) - k * icc)
     v = (k - 1) * (n - 1) * (k * icc * j + inner) ** 2 / ((n - 1) * k**2 * icc**2 * j**2 + inner**2)
     upper_f, lower_f = fdtri(n - 1, v, 1 - tail), fdtri(v, n - 1, 1 - tail)
@@ -220,7 +232,10 @@ def _absolute(ms: _MeanSquares, n: int, k: int, tail: float) -> tuple[Intraclass
         n * (b - upper_f * e) / (upper_f * rest + n * b),
         n * (lower_f * b - e) / (rest + n * lower_f * b),
     )
-    mean = tuple(k * value / (1 + (k - 1) * value) for value in single)
+    # Satterthwaite's degrees of freedom are rough far below zero, where an upper limit may fall short of the estimate
+    single = (icc, single[1], np.maximum(single[2], icc))
+    # a limit at or below -1 / (k - 1) is one that no correlation of k raters can have: the mean's is without end
+    mean = tuple(-np.inf if (k - 1) * value <= -1 else k * value / (1 + (k - 1) * value) for value in single)
     df = (n - 1, (n - 1) * (k - 1))
     return _form("ICC(2,1)", single, b / e, df), _form("ICC(2,k)", mean, b / e, df)
 

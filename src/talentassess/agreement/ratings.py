@@ -114,7 +114,8 @@ class Ratings(Tabular):
         """Return one rating per person and rater (and task): the mean over all items.
 
         A rater who left out an item of a person gives that person no mean: such cells are missing afterwards, and their
-        number stands in ``provenance.options``. Nominal ratings raise ``DataError``.
+        number stands in ``provenance.options``. ``DataError`` is raised for nominal ratings, and where no rater rated
+        all items of any person.
         """
         if self.labels:
             raise DataError("Nominal ratings have no mean. Name one item instead.")
@@ -123,6 +124,11 @@ class Ratings(Tabular):
         count = np.bincount(cell.ravel(), minlength=len(cells))
         mean = np.bincount(cell.ravel(), self.score, minlength=len(cells)) / np.maximum(count, 1)
         whole = count == len(self.item_ids)
+        if not whole.any():
+            raise DataError(
+                f"No rater rated all {len(self.item_ids)} items of any person, so there is no mean to compare. "
+                "Name one item, or use ta.krippendorff_alpha or ta.rater_severity, which take incomplete ratings."
+            )
         options = {**self.provenance.options, "mean over items": ", ".join(self.item_ids)}
         if not whole.all():
             options["means left out, an item was not rated"] = f"{np.count_nonzero(~whole)} of {len(cells)}"

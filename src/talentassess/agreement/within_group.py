@@ -113,7 +113,7 @@ def within_group_agreement(ratings: Ratings, *, null: str | Sequence[float] = UN
     _, n_cat = whole_codes(ratings)
     name, variance = null_variance(null, n_cat)
     cube = np.stack([ratings.matrix(item) for item in ratings.item_ids], axis=2)
-    targets = tuple(_target(label, cube[i], variance) for i, label in enumerate(ratings.person_ids))
+    targets = _targets(ratings.person_ids, cube, variance)
     known = np.array([t.rwg for t in targets if t.rwg is not None])
     return WithinGroupAgreement(
         targets=targets,
@@ -151,16 +151,34 @@ def null_variance(null: str | Sequence[float], n_cat: int) -> tuple[str, float]:
     return (null if isinstance(null, str) else "given shares"), variance
 
 
-def _target(label: str, x: FloatArray, null: float) -> TargetAgreement:
-    """Return the agreement on one target from its ratings x (R, J)."""
-    given = np.sum(~np.isnan(x), axis=0)
-    use = given >= 2
-    n_items, n_raters = int(use.sum()), int(given[given > 0].min(initial=len(x))) if given.any() else 0
-    means = [float(np.nanmean(column)) for column in x.T[given > 0]]
-    mean = float(np.mean(means)) if means else None
-    if not n_items:
+def _targets(labels: Sequence[str], x: FloatArray, null: float) -> tuple[TargetAgreement, ...]:
+    """Return the agreement on each of N targets from ratings x (N, R, J)."""
+    given = np.sum(~np.isnan(x), axis=1)
+    rated, use = given > 0, given >= 2
+    total = np.nansum(x, axis=1)
+    means = np.divide(total, given, out=np.zeros(total.shape), where=rated)
+    spread = np.nansum((x - means[:, None]) ** 2, axis=1)
+    variances = np.divide(spread, given - 1, out=np.zeros(total.shape), where=use)
+    fewest = np.where(rated, given, x.shape[1]).min(axis=1)
+    return tuple(
+        _target(
+            label,
+            (int(fewest[i]) if rated[i].any() else 0, int(use[i].sum())),
+            float(means[i, rated[i]].mean()) if rated[i].any() else None,
+            float(variances[i, use[i]].mean()) if use[i].any() else None,
+            null,
+        )
+        for i, label in enumerate(labels)
+    )
+
+
+def _target(
+    label: str, counts: tuple[int, int], mean: float | None, variance: float | None, null: float
+) -> TargetAgreement:
+    """Return the record of one target; counts are its raters and its items with two ratings or more."""
+    n_raters, n_items = counts
+    if variance is None:
         return TargetAgreement(target=label, n_raters=n_raters, n_items=0, mean=mean, variance=None, rwg=None, raw=None)
-    variance = float(np.mean([np.nanvar(column, ddof=1) for column in x.T[use]]))
     raw = 1.0 - variance / null
     above = max(raw, 0.0)
     rwg = n_items * above / (n_items * above + variance / null) if above > 0 else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.problem import Problem
@@ -78,14 +79,27 @@ def _n_persons(fits: list[Fit]) -> int:
 
 def _free(fits: list[Fit]) -> FreeParameters:
     """Join the free values; names that do not name an item get their dimension's name if there are several."""
-    names = []
+    names: list[str] = []
+    effects: list[tuple[str, str, str, float]] = []
     for fit in fits:
         items = set(fit.problem.responses.item_ids)
-        for name in fit.problem.names:
-            clear = len(fits) == 1 or name.rsplit(".", 1)[0] in items
-            names.append(name if clear else f"{fit.name}: {name}")
+        clear = [len(fits) == 1 or name.rsplit(".", 1)[0] in items for name in fit.problem.names]
+        own = [n if plain else f"{fit.name}: {n}" for n, plain in zip(fit.problem.names, clear, strict=True)]
+        effects += _effects(fit, own)
+        names += own
     values = np.concatenate([fit.path.last.free for fit in fits])
-    return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]))
+    return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]), tuple(effects))
+
+
+def _effects(fit: Fit, names: list[str]) -> list[tuple[str, str, str, float]]:
+    """Return (name, item, parameter, weight) of each part of the composed parameters."""
+    tie, entries = fit.problem.tie, fit.problem.entries
+    first = tie.n_free - tie.n_effects
+    part = sparse.coo_array(sparse.csr_array(tie.matrix)[:, first:])
+    return [
+        (names[first + column], entries.items[row], entries.params[row].name, float(weight))
+        for row, column, weight in zip(*part.coords, part.data, strict=True)
+    ]
 
 
 def item_covariances(fit: Fit) -> list[FloatArray]:

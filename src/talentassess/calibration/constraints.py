@@ -160,7 +160,7 @@ class TieMap:
     param_names : (F,) declared name of the parameter a free value stands for alone, or the kind of an effect; empty
         where it is a mixture.
     plain : True if every stacked parameter is a free value of its own, in the same order.
-    composed : ids of items with parameters that are sums of effects.
+    composed : ids of items with parameters that are sums of effects; the last ``n_effects`` free values are these.
     """
 
     matrix: sparse.csr_array
@@ -171,6 +171,7 @@ class TieMap:
     param_names: tuple[str, ...]
     plain: bool = False
     composed: frozenset[str] = frozenset()
+    n_effects: int = 0
 
     @property
     def n_free(self) -> int:
@@ -308,6 +309,7 @@ def _compose(tie: TieMap, entries: Entries, designed: BoolArray, sums: Sequence[
         upper=np.concatenate([tie.upper[kept], unbounded]),
         param_names=(*(tie.param_names[f] for f in kept), *map(effect_kind, effects)),
         composed=frozenset(item for one in sums for item in one.items),
+        n_effects=len(effects),
     )
 
 

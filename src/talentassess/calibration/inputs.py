@@ -16,6 +16,7 @@ from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import Covariates
 from talentassess.core.errors import CalibrationError, ModelError
 from talentassess.core.model import Param
+from talentassess.core.provenance import hash_json
 from talentassess.core.responses import Responses
 from talentassess.models import find_model
 
@@ -148,6 +149,11 @@ class Settings:
             options["anchors"] = self.anchors.parameter_hash
         if self.constraints:
             options["constraints"] = "; ".join(map(repr, self.constraints))
+        sums = [c for c in self.constraints if isinstance(c, Composed)]
+        if sums:  # their text shows counts only: the hash tells apart those that differ in a weight
+            options["composed"] = hash_json(
+                [[[*key, {e: float(w) for e, w in of.items()}] for key, of in one.parts.items()] for one in sums]
+            )
         if self.priors is not None:
             options["priors"] = "; ".join(f"{n}: {p!r}" for n, p in self.priors.items()) or "none"
         if self.density != NORMAL:

@@ -138,6 +138,7 @@ def build_problem(
     unused = np.add.reduceat(survey.counts == 0, survey.starts[:-1]) > 0
     unused &= ~np.isin(np.array(responses.item_ids), sorted(composed))
     base = NormalGroups(answers, labels, free_mean, free_sd, grid())
+    _refuse_taken_names(tie, base.names)
     return Problem(
         responses=responses,
         survey=survey,
@@ -151,6 +152,14 @@ def build_problem(
         pseudo=EMPTY_CATEGORY_WEIGHT * unused.astype(np.float64),
         specific=tuple(testlets),
     )
+
+
+def _refuse_taken_names(tie: TieMap, latent: Sequence[str]) -> None:
+    """Refuse effects called like another estimate: nobody could tell the two apart by name."""
+    own = len(tie.names) - tie.n_effects
+    taken = sorted(set(tie.names[own:]) & {*tie.names[:own], *latent})
+    if taken:
+        raise ModelError(f"Composed(...): an estimate is called '{taken[0]}' already. Give the effect another name.")
 
 
 def _first_look(

@@ -52,11 +52,13 @@ class FreeParameters:
     names : (F,) e.g. ``q1.slope``; tied ones carry the name of what they share.
     values : (F,) estimates.
     cov : (F, F) covariance matrix of the estimates, NaN if standard errors were not asked for.
+    effects : (name, item, parameter, weight) of each part of a composed parameter; empty without ``Composed``.
     """
 
     names: tuple[str, ...]
     values: FloatArray
     cov: FloatArray
+    effects: tuple[tuple[str, str, str, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

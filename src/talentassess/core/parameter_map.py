@@ -109,6 +109,8 @@ class _Draft:
 
 def _place(c: Calibration, out: _Draft, f: int, name: str) -> bool:
     """Enter one estimate into the map; False if its name means nothing here. Designs are entered afterwards."""
+    if parts := [part[1:] for part in c.free.effects if part[0] == name]:
+        return all(_place_part(c, out, f, *part) for part in parts)
     dims, bare = _dimension(c, name)
     if latent := LATENT.fullmatch(bare):
         if latent["group"] not in c.latent.groups:
@@ -127,6 +129,18 @@ def _place(c: Calibration, out: _Draft, f: int, name: str) -> bool:
         out.items[b][row * len(names) + names.index(param), f] = 1.0
         return True
     return _designed(c.blocks[b])
+
+
+def _place_part(c: Calibration, out: _Draft, f: int, item: str, param: str, weight: float) -> bool:
+    """Enter the weight of an effect in one parameter of an item; False if there is no such parameter."""
+    if item not in c.item_ids:
+        return False
+    b, row = _row_of(c, item)
+    names = _param_names(c.blocks[b])
+    if param not in names:
+        return False
+    out.items[b][row * len(names) + names.index(param), f] = weight
+    return True
 
 
 def _dimension(c: Calibration, name: str) -> tuple[IntArray, str]:

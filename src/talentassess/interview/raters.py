@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -159,8 +159,10 @@ def _agreement(
     findings: list[Finding],
     bootstrap: tuple[int, int],
 ) -> tuple[CompetencyAgreement, tuple[Decision, ...]]:
-    means = _as_ratings(own, provenance).mean_over_items()
-    icc = _try(lambda: intraclass_correlation(means), competency, "ICC and G study", findings)
+    means = _try(lambda: _as_ratings(own, provenance).mean_over_items(), competency, "ICC and G study", findings)
+    icc = (
+        None if means is None else _try(lambda: intraclass_correlation(means), competency, "ICC and G study", findings)
+    )
     answers = _as_ratings(own, provenance, by_answer=True)
     n_boot, seed = bootstrap
     alpha = _try(
@@ -169,8 +171,9 @@ def _agreement(
     known: dict[str, float | int | None] = {}
     decided: tuple[Decision, ...] = ()
     if alpha is not None:
+        findings += _within(competency, alpha.findings)
         known |= {"alpha": alpha.alpha, "alpha_lower": alpha.lower, "alpha_upper": alpha.upper}
-    if icc is not None:
+    if means is not None and icc is not None:
         study = generalizability(means)
         decided = study.decide(range(1, MOST_RATERS + 1)).rows
         here = study.decide([study.n_raters]).rows[0]
@@ -179,7 +182,7 @@ def _agreement(
         known["raters_needed"] = min(enough, default=None)
         for name, form in (("icc_single", icc["ICC(2,1)"]), ("icc_mean", icc["ICC(2,k)"])):
             known |= {name: form.icc, f"{name}_lower": form.lower, f"{name}_upper": form.upper}
-        findings += [*icc.findings, *study.findings]
+        findings += _within(competency, [*icc.findings, *study.findings])
     return CompetencyAgreement(competency=competency, **known), decided  # type: ignore[arg-type]
 
 
@@ -201,6 +204,11 @@ def _as_ratings(rows: Sequence[AnswerRating], provenance: Provenance, *, by_answ
         item_ids=labels[2],
         provenance=provenance,
     )
+
+
+def _within(competency: str, found: Sequence[Finding]) -> list[Finding]:
+    """Say which competency findings belong to."""
+    return [replace(f, where=f"{competency}: {f.where}") for f in found]
 
 
 def _codes(values: Sequence[str], place: dict[str, int]) -> IntArray:

@@ -125,11 +125,12 @@ def score_interview(ratings: InterviewRatings) -> InterviewScores:
         raise InterviewError("There is no rating to score: every answer was left unrated. Fill in the forms first.")
     components = rating_components(ratings)
     cells = _cells(ratings)
-    size = (len(ratings.persons), len(ratings.competencies))
+    persons, competencies = ratings.persons, ratings.competencies
+    size = (len(persons), len(competencies))
     score, se = np.full(size, np.nan), np.full(size, np.nan)
     counts = {name: np.zeros(size, dtype=np.int64) for name in ("raters", "questions", "ratings", "missing")}
-    for i, person in enumerate(ratings.persons):
-        for c, competency in enumerate(ratings.competencies):
+    for i, person in enumerate(persons):
+        for c, competency in enumerate(competencies):
             cell = cells.get((person, competency), [])
             rated = [r for r in cell if r.rating is not None]
             counts["missing"][i, c] = len(cell) - len(rated)
@@ -140,8 +141,8 @@ def score_interview(ratings: InterviewRatings) -> InterviewScores:
                 score[i, c] = np.mean([r.rating for r in rated if r.rating is not None])
                 se[i, c] = np.sqrt(_error_variance(rated, components))
     return InterviewScores(
-        person_ids=ratings.persons,
-        competencies=ratings.competencies,
+        person_ids=persons,
+        competencies=competencies,
         score=score,
         se=se,
         **{f"n_{name}": count for name, count in counts.items()},

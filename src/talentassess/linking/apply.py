@@ -65,7 +65,7 @@ def calibration_on_scale(calibration: Calibration, link: Link, *, uncertainty: b
         par_cov=par_cov,
         dimensions=dimensions,
         latent=_latent(calibration.latent, d, link.A, link.B),
-        free=FreeParameters(calibration.free.names, free, cov),
+        free=FreeParameters(calibration.free.names, free, cov, calibration.free.effects),
         audit=(*calibration.audit, _finding(link, uncertainty)),
         provenance=_provenance(calibration.provenance, link, uncertainty),
     )

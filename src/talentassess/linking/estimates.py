@@ -153,8 +153,11 @@ def _by_entry(calibration: Calibration, family: Sequence[int]) -> FloatArray | N
     entries = list_entries(blocks, calibration.item_ids)
     values = np.concatenate([b.par.ravel() for b in blocks])
     variances = np.concatenate([np.diagonal(calibration.par_cov[k], axis1=1, axis2=2).ravel() for k in family])
-    out = np.zeros((len(values), calibration.n_free))
+    out, composed = np.zeros((len(values), calibration.n_free)), _composed(calibration)
     for t, (item, param) in enumerate(zip(entries.items, entries.params, strict=True)):
+        if (item, param.name) in composed:
+            out[t] = composed[item, param.name]
+            continue
         found = position.get(f"{item}.{param.name}")
         if found is None and variances[t] != 0:
             found = _shared(calibration, position, param.name, values[t], variances[t])
@@ -162,6 +165,15 @@ def _by_entry(calibration: Calibration, family: Sequence[int]) -> FloatArray | N
                 return None
         if found is not None:
             out[t, found] = 1.0
+    return out
+
+
+def _composed(calibration: Calibration) -> dict[tuple[str, str], FloatArray]:
+    """Return the (F,) weights of the effects that each composed parameter is a sum of."""
+    place = {name: k for k, name in enumerate(calibration.free.names)}
+    out: dict[tuple[str, str], FloatArray] = {}
+    for name, item, param, weight in calibration.free.effects:
+        out.setdefault((item, param), np.zeros(calibration.n_free))[place[name]] = weight
     return out
 
 

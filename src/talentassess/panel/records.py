@@ -124,7 +124,8 @@ class PanelReview(Tabular):
     ----------
     items, options, experts : records; ``review["ow_sj_01"]`` picks an item.
     s_cvi_ave : mean I-CVI of the items; s_cvi_ua : share of items that all experts find relevant. None without ratings.
-    icc, icc_k : ICC(2,1) and ICC(2,k) over all options that every expert rated; None if there are fewer than two.
+    icc, icc_k : ICC(2,1) and ICC(2,k) over all options, with 95 % limits; of experts who rated all of them, or of
+        options that all rated, whichever keeps more (a finding says what is left out); None if that leaves too little.
     median_rwg : over the situational items.
     findings : read them before the numbers.
     settings : the limits of the verdicts. ratings : what the review rests on. provenance : of the ratings.
@@ -136,7 +137,11 @@ class PanelReview(Tabular):
     s_cvi_ave: float | None
     s_cvi_ua: float | None
     icc: float | None
+    icc_lower: float | None
+    icc_upper: float | None
     icc_k: float | None
+    icc_k_lower: float | None
+    icc_k_upper: float | None
     median_rwg: float | None
     findings: tuple[Finding, ...]
     settings: PanelSettings
@@ -166,7 +171,8 @@ class PanelReview(Tabular):
 
     def tables(self) -> dict[str, Columns]:
         """Return ``items``, ``options``, ``experts``, ``summary``, ``settings``, ``comments`` and ``findings``."""
-        summary = ("s_cvi_ave", "s_cvi_ua", "icc", "icc_k", "median_rwg")
+        icc = ("icc", "icc_lower", "icc_upper", "icc_k", "icc_k_lower", "icc_k_upper")
+        summary = ("s_cvi_ave", "s_cvi_ua", *icc, "median_rwg")
         rows = self.settings.rows()
         return {
             "items": {name: [_plain(getattr(row, name)) for row in self.items] for name in ItemConsensus.__slots__},

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from talentassess.agreement.content import ContentRating, ContentValidity, content_validity
-from talentassess.agreement.icc import intraclass_correlation
+from talentassess.agreement.icc import IntraclassCorrelation, intraclass_correlation
 from talentassess.agreement.ratings import Ratings, from_matrix
 from talentassess.agreement.within_group import WithinGroupAgreement, within_group_agreement
 from talentassess.bank.schema import Item, ItemBank, SituationalItem
@@ -64,7 +64,9 @@ def review_panel(ratings: ExpertRatings, bank: ItemBank, *, settings: PanelSetti
         options += own
     experts = expert_agreement(ratings)
     findings = [*ratings.findings, *_findings(items, ratings, used), *expert_findings(experts, used)]
-    one, mean = _icc(ratings.effectiveness)
+    icc = _intraclass(ratings.effectiveness)
+    one, mean = (None, None) if icc is None else (icc["ICC(2,1)"], icc["ICC(2,k)"])
+    findings += _part_of_ratings(icc, ratings.effectiveness)
     known = [row.rwg for row in items if row.rwg is not None]
     cvi = panels.relevance
     return PanelReview(
@@ -73,8 +75,12 @@ def review_panel(ratings: ExpertRatings, bank: ItemBank, *, settings: PanelSetti
         experts=experts,
         s_cvi_ave=None if cvi is None else cvi.s_cvi_ave,
         s_cvi_ua=None if cvi is None else cvi.s_cvi_ua,
-        icc=one,
-        icc_k=mean,
+        icc=None if one is None else _known(one.icc),
+        icc_lower=None if one is None else _known(one.lower),
+        icc_upper=None if one is None else _known(one.upper),
+        icc_k=None if mean is None else _known(mean.icc),
+        icc_k_lower=None if mean is None else _known(mean.lower),
+        icc_k_upper=None if mean is None else _known(mean.upper),
         median_rwg=float(np.median(known)) if known else None,
         findings=gravest_first(findings),
         settings=used,
@@ -136,20 +142,46 @@ def _content(
     return content_validity(panel, agree=agree, alpha=alpha)
 
 
-def _icc(x: FloatArray) -> tuple[float | None, float | None]:
-    """Return ICC(2,1) and ICC(2,k) of experts over options from x (E, n), without experts who left an option out.
+def _whole(x: FloatArray) -> FloatArray:
+    """Return the ratings of x (E, n) without gaps that an ICC can rest on: whole experts, or options all have rated.
 
-    Over many items that would leave out everybody: there the options that not all rated are left out instead.
+    Of the two the one that keeps more ratings: over many items hardly any expert has rated every option.
     """
-    rows = complete(x)
-    if len(rows) < 2:
-        some = x[~np.isnan(x).all(axis=1)]
-        rows = some[:, ~np.isnan(some).any(axis=0)]
+    experts = complete(x)
+    some = x[~np.isnan(x).all(axis=1)]
+    options = some[:, ~np.isnan(some).any(axis=0)]
+    usable = [part for part in (experts, options) if min(part.shape) > 1]
+    return max(usable, key=np.size) if usable else experts
+
+
+def _intraclass(x: FloatArray) -> IntraclassCorrelation | None:
+    """Return the ICC of experts over options from x (E, n); None without two of both, or without any difference."""
+    rows = _whole(x)
     if min(rows.shape) < 2 or np.ptp(rows) == 0:
-        return None, None
-    found = intraclass_correlation(from_matrix(rows.T, low=EFFECTIVENESS[0], high=EFFECTIVENESS[-1]))
-    one, mean = found["ICC(2,1)"].icc, found["ICC(2,k)"].icc
-    return (one if np.isfinite(one) else None), (mean if np.isfinite(mean) else None)
+        return None
+    return intraclass_correlation(from_matrix(rows.T, low=EFFECTIVENESS[0], high=EFFECTIVENESS[-1]))
+
+
+def _icc(x: FloatArray) -> tuple[float | None, float | None]:
+    """Return ICC(2,1) and ICC(2,k) of experts over options from x (E, n)."""
+    found = _intraclass(x)
+    return (None, None) if found is None else (_known(found["ICC(2,1)"].icc), _known(found["ICC(2,k)"].icc))
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _part_of_ratings(found: IntraclassCorrelation | None, x: FloatArray) -> Iterator[Finding]:
+    """Say what the ICC over all options leaves out."""
+    experts, options = (int(np.sum(~np.isnan(x).all(axis=axis))) for axis in (1, 0))
+    if found is not None and (found.n_raters, found.n_persons) != (experts, options):
+        yield Finding(
+            "incomplete_ratings", Severity.WARNING, "icc",
+            f"The ICC over all options rests on {found.n_raters} of {experts} experts and {found.n_persons} of "
+            f"{options} options: an analysis of variance takes no gaps.",
+            "Have the experts fill the gaps; the numbers of the single items rest on all who rated them.",
+        )  # fmt: skip
 
 
 def _item(item: Item, x: FloatArray, options: Sequence[OptionConsensus], panels: _Panels) -> ItemConsensus:

@@ -131,6 +131,7 @@ class CalibrationFile(_Part):
     free_names: list[str]
     free_values: JsonValue
     free_cov: JsonValue
+    free_effects: list[tuple[str, str, str, float]] = []  # written only if parameters are composed of effects
     loglik: JsonValue
     n_persons: int
     n_steps: int
@@ -240,6 +241,7 @@ def _pack_calibration(c: Calibration) -> CalibrationFile:
         free_names=list(c.free.names),
         free_values=_numbers(c.free.values),
         free_cov=_numbers(c.free.cov),
+        free_effects=list(c.free.effects),
         loglik=_numbers(np.array(c.loglik)),
         n_persons=c.n_persons,
         n_steps=c.n_steps,
@@ -314,7 +316,12 @@ def _unpack_calibration(f: CalibrationFile) -> Calibration:
             tuple(_unpack_shape(shape) for shape in f.latent_shapes),
             _unpack_regression(f.latent_regression),
         ),
-        free=FreeParameters(tuple(f.free_names), _array(f.free_values), _array(f.free_cov).reshape(n_free, n_free)),
+        free=FreeParameters(
+            tuple(f.free_names),
+            _array(f.free_values),
+            _array(f.free_cov).reshape(n_free, n_free),
+            tuple(f.free_effects),
+        ),
         loglik=float(_array(f.loglik)),
         n_persons=f.n_persons,
         n_steps=f.n_steps,

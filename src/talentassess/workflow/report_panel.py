@@ -58,6 +58,11 @@ def _settings(review: PanelReview) -> tuple[Block, ...]:
     )
 
 
+def _limits(lower: float | None, upper: float | None) -> str:
+    """Return the 95 % limits in words; nothing where one of them does not exist."""
+    return "" if lower is None or upper is None else f", 95 % limits {lower:.2f} to {upper:.2f}"
+
+
 def _summary(review: PanelReview) -> tuple[Block, ...]:
     counts = ", ".join(f"{verdict} {review.count(verdict)}" for verdict in VERDICTS)
     claims = [Claim(f"Verdicts on {len(review.items)} items: {counts}.", "item-table", caveat("expert_verdict"))]
@@ -68,8 +73,9 @@ def _summary(review: PanelReview) -> tuple[Block, ...]:
         claims.append(Claim(text, "key-table", caveat("expert_panel")))
     if review.icc_k is not None and review.icc is not None:
         text = (
-            f"The panel's mean ratings of the options have a reliability of {review.icc_k:.2f} (ICC(2,k)); one "
-            f"expert's, {review.icc:.2f}."
+            f"The panel's mean ratings of the options have a reliability of {review.icc_k:.2f} (ICC(2,k)"
+            f"{_limits(review.icc_k_lower, review.icc_k_upper)}); one expert's, {review.icc:.2f} (ICC(2,1)"
+            f"{_limits(review.icc_lower, review.icc_upper)})."
         )
         claims.append(Claim(text, "option-table", caveat("expert_key_interval")))
     if review.s_cvi_ave is not None:

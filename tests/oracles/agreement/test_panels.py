@@ -78,3 +78,24 @@ def test_null_distributions():
     assert null_variance("slight_skew", 5)[1] == pytest.approx(1.34)
     assert null_variance("uniform", 7)[1] == pytest.approx(4.0)
     assert null_variance([0.5, 0, 0, 0, 0.5], 5) == ("given shares", pytest.approx(4.0))
+
+
+def test_rwg_of_incomplete_ratings_is_that_of_a_plain_loop():
+    # SIMULATED ratings of 40 targets by 6 raters on 3 items, half of them missing; null variance 2.
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 6, (40, 6, 3)).astype(float)
+    x[rng.random(x.shape) < 0.5] = np.nan
+    person, rater, item = np.nonzero(~np.isnan(x))
+    result = ta.within_group_agreement(
+        Ratings(
+            person=person, rater=rater, item=item, score=x[person, rater, item], low=1, high=5,
+            person_ids=tuple(map(str, range(40))), rater_ids=tuple("abcdef"), item_ids=tuple("xyz"),
+        )
+    )  # fmt: skip
+    for i, target in enumerate(result.targets):
+        columns = [column[~np.isnan(column)] for column in x[i].T]
+        pairs = [column for column in columns if len(column) > 1]
+        m, n = np.mean([column.var(ddof=1) for column in pairs]) / 2, len(pairs)
+        assert target.rwg == pytest.approx(0.0 if m >= 1 else n * (1 - m) / (n * (1 - m) + m))
+        assert (target.n_items, target.n_raters) == (n, min(len(column) for column in columns if len(column)))
+        assert target.mean == pytest.approx(np.mean([column.mean() for column in columns if len(column)]))

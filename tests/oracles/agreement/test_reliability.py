@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import talentassess as ta
 from agreement_cases import brennan, krippendorff_example, shrout_fleiss
 from shared_data import shared
-from talentassess.agreement import from_matrix
+from talentassess.agreement import Ratings, from_matrix
 
 HERE = Path(__file__).parent
 FORMS = ["ICC(1,1)", "ICC(2,1)", "ICC(3,1)", "ICC(1,k)", "ICC(2,k)", "ICC(3,k)"]
@@ -54,7 +56,7 @@ def test_krippendorffs_example(level, expected):
     assert result.alpha == pytest.approx(expected, abs=5e-5)  # printed with four decimals
     assert (result.n_units, result.n_ratings, result.n_raters) == (11, 40, 4)
     assert result.lower < result.alpha < result.upper
-    assert [f.code for f in result.findings] == ["single_ratings"]
+    assert [f.code for f in result.findings] == ["single_ratings", "few_units"]
 
 
 def test_bootstrap_limits_are_the_seeds_and_no_others():
@@ -153,3 +155,99 @@ def test_raters_who_differ_by_a_constant():
     assert result["ICC(3,1)"].icc == 1.0
     assert result["ICC(2,1)"].icc < 1.0
     assert [f.code for f in result.findings] == ["no_variance"]
+
+
+def test_negative_total_variance_has_no_absolute_agreement():
+    # Persons with equal means, raters with equal means, error 1.5: (B - E) / (B + (J - E) / n) would be 3.
+    result = ta.intraclass_correlation(from_matrix([[1, 2, 3], [2, 3, 1], [3, 1, 2]], low=1, high=3))
+    assert np.isnan([result["ICC(2,1)"].icc, result["ICC(2,k)"].icc]).all()
+    assert result["ICC(3,1)"].icc == pytest.approx(-0.5)
+    assert [f.code for f in result.findings] == ["no_total_variance"]
+
+
+def test_limits_hold_the_estimate_and_no_limit_lies_above_one():
+    # Spearman & Brown's formula has a pole at -1 / (k - 1): a lower limit of 10.4 came out for these first ratings.
+    result = ta.intraclass_correlation(from_matrix([[1, 3, 1, 2], [3, 3, 3, 1]], low=1, high=5))
+    assert result["ICC(2,k)"].lower == -np.inf
+    rng = np.random.default_rng(3)
+    for _ in range(1000):
+        x = rng.integers(1, 6, size=rng.integers(2, 5, size=2)).astype(float)
+        for form in ta.intraclass_correlation(from_matrix(x, low=1, high=5)).forms:
+            values = np.array([form.lower, form.icc, form.upper])
+            assert not (values > 1 + 1e-9).any()
+            if not np.isnan(values).any():
+                assert form.lower <= form.icc + 1e-9 <= form.upper + 2e-9
+
+
+def test_components_errors_are_their_spread_over_studies():
+    # SIMULATED p x r studies with normal effects, variances 1, .36, .64: the mean squared error formula against the
+    # variance over 400 studies (relative standard error of a variance about .09 here).
+    rng = np.random.default_rng(5)
+    raw, error = [], []
+    for _ in range(400):
+        x = rng.normal(0, 1, (30, 1)) + rng.normal(0, 0.6, (1, 5)) + rng.normal(0, 0.8, (30, 5))
+        components = ta.generalizability(from_matrix(x, low=-20, high=20)).components
+        raw.append([c.raw for c in components])
+        error.append([c.se**2 for c in components])
+    np.testing.assert_allclose(np.mean(raw, axis=0), [1, 0.36, 0.64], atol=0.06)
+    np.testing.assert_allclose(np.mean(error, axis=0), np.var(raw, axis=0), rtol=0.35)
+
+
+def test_perfect_agreement_has_no_negative_component_of_rounding():
+    study = ta.generalizability(from_matrix(np.tile([[0.1], [0.2], [0.7]], (1, 3)), low=0, high=1))
+    assert study.findings == ()
+    assert study["pr,e"].raw == 0.0
+    same = ta.generalizability(from_matrix(np.full((4, 3), 3.0), low=1, high=5))
+    assert [f.code for f in same.findings] == ["no_variance"]
+
+
+def test_raters_of_several_tasks_are_named_because_the_coefficients_are_too_high():
+    # SIMULATED p x r x t with s(p) 1, s(pr) .49, s(pt) .49, error .81, 3 raters, 4 tasks: true Erho2 .739.
+    rng, place = np.random.default_rng(0), np.indices((60, 4, 3)).reshape(3, -1)
+    x = rng.normal(0, 1, (60, 1, 1)) + rng.normal(0, 0.7, (60, 4, 1)) + rng.normal(0, 0.7, (60, 1, 3))
+    x = x + rng.normal(0, 0.9, (60, 4, 3))
+    ratings = Ratings(
+        person=place[0], task=place[1], rater=place[2], score=x.ravel(), low=-20, high=20,
+        person_ids=tuple(map(str, range(60))), rater_ids=("A", "B", "C"), task_ids=("a", "b", "c", "d"),
+    )  # fmt: skip
+    study = ta.generalizability(ratings)
+    (finding,) = [f for f in study.findings if f.code == "raters_across_tasks"]
+    assert "3 rater(s) rated several tasks" in finding.message
+    assert "A, B, C" in finding.message
+    assert study.decide([3]).rows[0].e_rho2 > 0.739
+    own = replace(ratings, rater=place[1] * 3 + place[2], rater_ids=tuple(map(str, range(12))))
+    assert "raters_across_tasks" not in [f.code for f in ta.generalizability(own).findings]
+
+
+@pytest.mark.parametrize("level", ["nominal", "ordinal", "interval", "ratio"])
+def test_alpha_of_a_fine_scale_is_that_of_all_pairs(level):
+    # Krippendorff's definition by loops over pairs of values, against sums over values; gaps included.
+    rng = np.random.default_rng(4)
+    x = np.clip(np.round(50 + 20 * rng.normal(size=(25, 1)) + 10 * rng.normal(size=(25, 4)), 1), 0, 100)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    units = [row[~np.isnan(row)] for row in x if np.sum(~np.isnan(row)) > 1]
+    pooled = np.concatenate(units)
+
+    def difference(a, b):
+        if level == "ordinal":
+            low, high = min(a, b), max(a, b)
+            between = np.sum((pooled >= low) & (pooled <= high))
+            return float((between - (np.sum(pooled == a) + np.sum(pooled == b)) / 2) ** 2)
+        ratio = ((a - b) / (a + b)) ** 2 if a + b > 0 else 0.0
+        return {"nominal": float(a != b), "interval": (a - b) ** 2, "ratio": ratio}[level]
+
+    n = len(pooled)
+    observed = sum(difference(a, b) / (len(u) - 1) for u in units for a in u for b in u) / n
+    expected = sum(difference(a, b) for a in pooled for b in pooled) / (n * (n - 1))
+    result = ta.krippendorff_alpha(from_matrix(x, low=0, high=100), level, n_boot=0)
+    assert (result.observed, result.expected) == pytest.approx((observed, expected), rel=1e-10)
+
+
+def test_a_hundred_thousand_ratings_take_seconds():
+    # SIMULATED; the units repeat a few hundred patterns, and the bootstrap counts each once.
+    rng = np.random.default_rng(1)
+    x = np.clip(np.round(3 + 0.8 * rng.normal(size=(20_000, 1)) + 0.6 * rng.normal(size=(20_000, 5))), 1, 5)
+    start = perf_counter()
+    result = ta.krippendorff_alpha(from_matrix(x, low=1, high=5), n_boot=100)
+    assert perf_counter() - start < 5
+    assert result.upper - result.lower < 0.03

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,78 @@ def test_a_prior_acts_on_effects_of_a_kind():
     )
     steps = [v for n, v in zip(tight.free.names, tight.free.values, strict=True) if n.startswith("step")]
     np.testing.assert_allclose(steps, 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["eap", "map", "ml", "wle"])
+def test_item_uncertainty_of_scores_is_that_of_the_model_with_a_name(method):
+    # The same model in other words, so the same delta method; tolerance of the two optima (1e-6 logits).
+    answers = drawn()
+    named = ta.calibrate(answers, "rsm")
+    composed = ta.calibrate(answers, "pcm", constraints=[rating_scale(answers.item_ids)])
+    expected = ta.score(named, answers, method, item_uncertainty=True)
+    found = ta.score(composed, answers, method, item_uncertainty=True)
+    np.testing.assert_allclose(found.item_cov, expected.item_cov, atol=1e-5)
+    assert np.nanmin(found.item_cov) > 0
+
+
+def test_effects_of_several_dimensions_and_groups_survive_saving(tmp_path):
+    answers = drawn()
+    parts = {"a": answers.item_ids[:2], "b": answers.item_ids[2:]}
+    answers = replace(answers, group=tuple("xy"[i % 2] for i in range(answers.n_persons)))
+    composed = ta.calibrate(
+        answers, "pcm", dimensions=parts, groups=True, constraints=[rating_scale(items) for items in parts.values()]
+    )
+    named = ta.calibrate(answers, "rsm", dimensions=parts, groups=True)
+    assert composed.loglik == pytest.approx(named.loglik, abs=1e-6)
+    expected = ta.score(named, answers, "eap", item_uncertainty=True)
+    ta.save(composed, tmp_path / "composed.json")
+    loaded = ta.load_calibration(tmp_path / "composed.json")
+    assert loaded.free.effects == composed.free.effects
+    found = ta.score(loaded, answers, "eap", item_uncertainty=True)
+    np.testing.assert_allclose(found.item_cov, expected.item_cov, atol=1e-5)
+
+
+def test_a_stream_gives_the_same_effects():
+    answers = drawn()
+    chunks = [answers.take(np.arange(first, first + 100)) for first in range(0, 400, 100)]
+    whole = ta.calibrate(answers, "pcm", constraints=[rating_scale(answers.item_ids)])
+    stream = ta.calibrate(chunks, "pcm", constraints=[rating_scale(answers.item_ids)])
+    np.testing.assert_allclose(stream.free.values, whole.free.values, atol=1e-5)
+    assert stream.free.effects == whole.free.effects
+
+
+def test_links_of_composed_items_are_those_of_the_model_with_a_name():
+    # Parameters and covariances are the same, so A, B, their errors and the moved parameters are.
+    answers, others = drawn(), drawn(seed=5)
+    links, moved = [], []
+    for model, constraints in (("rsm", ()), ("pcm", [rating_scale(answers.item_ids)])):
+        old, new = (ta.calibrate(x, model, constraints=constraints) for x in (answers, others))
+        links.append(ta.link_scales(new, old))
+        moved.append(links[-1].apply(new))
+    assert links[1].se == pytest.approx(links[0].se, abs=1e-5)
+    np.testing.assert_allclose(moved[1].par_cov[0], moved[0].par_cov[0], atol=1e-5)
+
+
+def test_provenance_tells_apart_constraints_that_differ_in_a_weight():
+    answers = drawn(100)
+    one, two = (
+        ta.calibrate(answers, "gpcm", constraints=[Composed({("i1", "intercept1"): {"a": w}})], se=None)
+        for w in (1.0, 2.0)
+    )
+    assert one.provenance.options["constraints"] == two.provenance.options["constraints"]
+    assert one.provenance.options["composed"] != two.provenance.options["composed"]
+
+
+def test_effects_do_not_take_the_name_of_another_estimate():
+    answers = drawn(100)
+    for name in ("i1.slope", "i2.intercept1"):
+        with pytest.raises(ModelError, match=f"an estimate is called '{name}' already. Give the effect another name"):
+            ta.calibrate(answers, "gpcm", constraints=[Composed({("i1", "intercept1"): {name: 1.0}})])
+    grouped = replace(answers, group=tuple("xy"[i % 2] for i in range(100)))
+    with pytest.raises(ModelError, match=r"called 'latent mean \[y\]' already"):
+        ta.calibrate(
+            grouped, "pcm", groups=True, constraints=[Composed({("i1", "intercept1"): {"latent mean [y]": 1}})]
+        )
 
 
 def test_messages():

@@ -13,7 +13,7 @@ from talentassess.bank.load import load_bank
 from talentassess.panel import ExpertRatings, PanelSettings, consensus_key, review_panel
 from talentassess.panel.concordance import kendall_w, rank_correlation
 from talentassess.panel.options import probability_best, t_interval
-from talentassess.panel.review import _icc
+from talentassess.panel.review import _icc, _whole
 
 TINY = load_bank(TINY_BANK)
 ITEM = "ow_pick"  # key 5, 2, 2, 4
@@ -100,6 +100,18 @@ def test_icc_of_shrout_and_fleiss():
     one, mean = _icc((1 + (x - 1) * 4 / 9).T)
     assert one == pytest.approx(0.29, abs=0.005)
     assert mean == pytest.approx(0.62, abs=0.005)
+
+
+def test_icc_keeps_the_part_of_the_ratings_that_is_larger():
+    # Two of ten experts rated all six options; the other eight left out the last one. Two experts by six options are
+    # 12 ratings, ten experts by five options 50.
+    rng = np.random.default_rng(2)
+    x = np.clip(np.round(rng.normal(3, 1, 6) + rng.normal(0, 0.7, (10, 6))), 1, 5)
+    x[2:, 5] = np.nan
+    assert _whole(x).shape == (10, 5)
+    assert _icc(x) == _icc(x[:, :5])
+    x[2:, 1:] = np.nan
+    assert _whole(x).shape == (2, 6)  # one option does not make an ICC
 
 
 def test_rank_correlation_is_spearmans():

@@ -236,7 +236,7 @@ def _nested_cube(ratings: Ratings, item: str | None) -> tuple[FloatArray, tuple[
 
 # source -> degrees of freedom, mean square, raw variance component and its standard error
 Sources = Mapping[str, tuple[int, float, float, float]]
-ROUNDING = 1e-14  # share of the ratings' sum of squares below which a sum of squares is zero but for rounding
+ROUNDING = 1e-28  # share of the sum of squared ratings below which a sum of squares is zero but for rounding
 
 
 def _crossed(x: FloatArray) -> Sources:

@@ -165,7 +165,7 @@ def _mean_squares(x: FloatArray) -> _MeanSquares:
     raters = n * float(np.sum((by_rater - grand) ** 2))
     error = float(np.sum((x - by_person[:, None] - by_rater + grand) ** 2))
     # what rounding leaves of a sum of squares that is zero would turn into an enormous F
-    floor = 1e-14 * max(float(np.sum(x**2)), 1e-300)
+    floor = 1e-28 * float(np.sum(x**2))
     persons, raters, error = (value if value > floor else 0.0 for value in (persons, raters, error))
     return _MeanSquares(
         persons / (n - 1), raters / (k - 1), error / ((n - 1) * (k - 1)), (raters + error) / (n * (k - 1))

@@ -191,7 +191,8 @@ def _bootstrap(counts: FloatArray, values: FloatArray, level: str, n_boot: int, 
     kinds, kind = np.unique(counts, axis=0, return_inverse=True)  # units with the same ratings count as one, repeated
     share, draws = np.full(n_units, 1 / n_units), np.empty(n_boot)
     for b in range(n_boot):
-        weight = np.bincount(kind.ravel(), rng.multinomial(n_units, share), minlength=len(kinds))
+        times = rng.multinomial(n_units, share).astype(np.float64)
+        weight = np.bincount(kind.ravel(), times, minlength=len(kinds)).astype(np.float64)
         draws[b] = _alpha(*_disagreements(weight, kinds, values, level))
     return draws
 

@@ -225,3 +225,33 @@ def test_immer10_standard_setting_and_immer12_score_differences_run_through():
     assert study.decide(n_raters=[9]).rows[0].e_rho2 == pytest.approx(
         ta.intraclass_correlation(judges.mean_over_items())["ICC(3,k)"].icc, abs=1e-12
     )
+
+
+def test_severities_do_not_depend_on_order_or_on_where_the_scale_starts():
+    # Exact invariances of the model, to the optimiser's tolerance: order of raters and persons, a constant, the
+    # direction of the scale (which turns the sign).
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (60, 1)) + rng.normal(0, 0.4, (1, 4)) + rng.normal(0, 0.7, (60, 4))
+    x = np.clip(np.round(3 + x), 1, 5)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    raters, persons = rng.permutation(4), rng.permutation(60)
+    plain = from_matrix(x, low=1, high=5, rater_ids=list("ABCD"))
+    moved = from_matrix(
+        x[persons][:, raters], low=1, high=5, rater_ids=["ABCD"[r] for r in raters],
+        person_ids=[str(p + 1) for p in persons],
+    )  # fmt: skip
+    base, order, higher, turned = (
+        ta.rater_severity(ratings)
+        for ratings in (
+            plain,
+            moved,
+            from_matrix(x + 10, low=11, high=15, rater_ids=list("ABCD")),
+            from_matrix(6 - x, low=1, high=5, rater_ids=list("ABCD")),
+        )
+    )
+    for label in "ABCD":
+        found = [result[label].measure for result in (order, higher)] + [-turned[label].measure]
+        assert found == pytest.approx([base[label].measure] * 3, abs=1e-6)
+        assert order[label].se == pytest.approx(base[label].se, abs=1e-6)
+    fair = {p.person: p.fair for p in order.persons}
+    assert [fair[p.person] for p in base.persons] == pytest.approx([p.fair for p in base.persons], abs=1e-6)

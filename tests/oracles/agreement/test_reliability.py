@@ -251,3 +251,16 @@ def test_a_hundred_thousand_ratings_take_seconds():
     result = ta.krippendorff_alpha(from_matrix(x, low=1, high=5), n_boot=100)
     assert perf_counter() - start < 5
     assert result.upper - result.lower < 0.03
+
+
+def test_a_constant_added_to_all_ratings_changes_nothing():
+    # What counts as rounding is measured by the ratings' size; at 10 million points it must not swallow their spread.
+    x = np.random.default_rng(0).integers(1, 6, (30, 4)).astype(float)
+    near = ta.intraclass_correlation(from_matrix(x, low=1, high=5))
+    far = ta.intraclass_correlation(from_matrix(x + 1e7, low=1e7, high=1e7 + 9))
+    assert [f.icc for f in far.forms] == pytest.approx([f.icc for f in near.forms], abs=1e-8)
+    studies = [ta.generalizability(from_matrix(x + c, low=c, high=c + 9)) for c in (0.0, 1e7)]
+    assert [c.raw for c in studies[1].components] == pytest.approx([c.raw for c in studies[0].components], abs=1e-8)
+    for v in (0.1, 1 / 3, 3.3, 1e6 + 0.1):
+        flat = ta.intraclass_correlation(from_matrix(np.full((7, 4), v), low=v - 1, high=v + 1))
+        assert (flat.ms_persons, flat.ms_raters, flat.ms_error) == (0.0, 0.0, 0.0)

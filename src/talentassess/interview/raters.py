@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -179,7 +179,7 @@ def _agreement(
         known["raters_needed"] = min(enough, default=None)
         for name, form in (("icc_single", icc["ICC(2,1)"]), ("icc_mean", icc["ICC(2,k)"])):
             known |= {name: form.icc, f"{name}_lower": form.lower, f"{name}_upper": form.upper}
-        findings += [*icc.findings, *study.findings]
+        findings += [replace(f, where=f"{competency}, {f.where}") for f in (*icc.findings, *study.findings)]
     return CompetencyAgreement(competency=competency, **known), decided  # type: ignore[arg-type]
 
 

@@ -81,10 +81,11 @@ class InterviewScores(Tabular):
         )
 
     def tables(self) -> dict[str, Columns]:
-        """Return ``scores`` (a row per person and competency), ``competencies``, ``components``, ``answers``, ``findings``.
+        """Return ``scores``, ``competencies``, ``components``, ``answers`` and ``findings``.
 
-        ``answers`` has a row per person and question, with the ratings of each rater side by side, how far they lie
-        apart, and how many raters found a part of the story missing or partial, or ticked a fault.
+        ``scores`` has a row per person and competency. ``answers`` has a row per person and question: the ratings of
+        each rater side by side, how far they lie apart, and how many raters found a part of the story missing or
+        partial, or ticked a fault.
         """
         rows = [(i, c) for i in range(len(self.person_ids)) for c in range(len(self.competencies))]
         names = ("score", "se", "n_raters", "n_questions", "n_ratings", "n_missing")

@@ -269,8 +269,8 @@ AGREEMENT = {
 
 
 DIFFER = (
-    "methods differ: pairs of methods that differ by more than measurement error explains; where they do, the composite "
-    "stands for neither. Each SE belongs to the score before it."
+    "methods differ: pairs of methods that differ by more than measurement error explains; where they do, the "
+    "composite stands for neither. Each SE belongs to the score before it."
 )
 
 
@@ -293,14 +293,12 @@ def _agreement(profile: MultiMethodProfile) -> Section:
     flagged = [k for k, flag in enumerate(tables["disagreement"]["flag"]) if flag]
     flagged.sort(key=lambda k: -ratios[k])
     differ = {n: [column[k] for k in flagged] for n, column in tables["disagreement"].items() if n != "flag"}
-    columns = _named(columns)
-    differ = _named(differ)
     blocks = (
         FindingBlock(grouped(profile.findings), "Read before the numbers"),
-        TableBlock("Correlation of the methods", columns, formats, notes=(note,)),
+        TableBlock("Correlation of the methods", _named(columns), formats, notes=(note,)),
         TableBlock(
             "Persons whose methods differ by more than measurement error explains, in SDs of true scores",
-            differ,
+            _named(differ),
             {"difference": "+0.00", "se": "0.00", "ratio": "+0.00", "p": "p"},
             limit=25,
             anchor="persons-who-differ",

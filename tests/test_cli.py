@@ -24,7 +24,7 @@ from talentassess.bank.json_schema import json_schemas
 from talentassess.calibration import calibrate
 from talentassess.cli import INTERRUPTED, main
 from talentassess.cli.app import app
-from talentassess.cli.console import show_table
+from talentassess.cli.console import as_options, show_table
 from talentassess.cli.reading import REPORTS
 from talentassess.render.save import SUFFIXES
 from talentassess.scoring import score
@@ -605,6 +605,19 @@ def test_unknown_role(refused, chain):
 
 def test_unknown_role_is_sent_to_the_search_by_its_command(refused):
     assert "'talentassess profile --search customer'" in refused("profile", "qqqqq")
+
+
+def test_a_role_in_a_context_shows_its_emphasis_and_whose_judgement_it_is():
+    shown = run("profile", ROLE, "--context", "call_centre")
+    assert "emphasis" in shown
+    assert "multiplies the weights by the emphasis" in shown
+    assert "rational (authors)" in shown
+    assert "emphasis" not in run("profile", ROLE)
+
+
+def test_what_was_not_scored_is_left_out_by_the_option_of_the_command():
+    message = "leave it out on purpose with profile.restricted_to(['ownership', 'follow_up'])."
+    assert as_options(message) == "leave it out on purpose with --scored-only."
 
 
 def test_missing_norms_folder(refused, chain):

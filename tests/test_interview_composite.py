@@ -145,6 +145,43 @@ def test_separately_scored_methods_of_a_real_bank_join():
     assert np.isfinite(profile.composite).all()
 
 
+def test_scores_of_a_calibration_that_ended_badly_are_a_problem_before_the_numbers():
+    methods = three_methods(60)
+    methods["situational"].status[:] = Status.AT_BOUND
+    first = combine_methods(methods).findings[0]
+    assert (first.code, first.severity.value, first.where) == ("score_status", "problem", "ownership")
+    assert first.message.startswith("situational: these scores come from a calibration that did not end well (a param")
+    methods["situational"].status[:] = Status.NO_ANSWERS
+    assert "score_status" not in {f.code for f in combine_methods(methods).findings}
+
+
+def test_a_small_group_and_correlations_above_one_are_told():
+    few = combine_methods(three_methods(12, reliabilities=(0.3, 0.3, 0.3), seed=1))
+    (found,) = [f for f in few.findings if f.code == "few_persons"]
+    assert found.message.startswith("Means, SDs and correlations of the methods rest on 12 persons")
+    assert "come from the group of their calibration" in found.message
+    above = [a.disattenuated for a in few.agreement if a.disattenuated > 1]
+    (told,) = [f for f in few.findings if f.code == "above_one"]
+    assert told.message == f"{len(above)} of 3 correlations freed of error are above 1, up to {max(above):.2f}."
+    assert "few_persons" not in {f.code for f in combine_methods(three_methods(60)).findings}
+
+
+def test_an_unknown_reliability_is_said_without_a_nan():
+    methods = three_methods(60)
+    nothing = interview_scores(methods["interview"].score, methods["interview"].se, [0.0])
+    found = [f for f in combine_methods(methods | {"interview": nothing}).findings if f.code == "agreement_unknown"]
+    assert len(found) == 2
+    assert not any("nan" in f.message for f in found)
+
+
+def test_the_page_shows_the_disagreement_before_the_composite():
+    profile = combine_methods(three_methods(800, shared=0.5))
+    (table,) = [t for t in ta.report(profile).tables if t.caption.startswith("Profile per person")]
+    names = list(table.columns)
+    assert names.index("methods differ") < names.index("composite")
+    assert names[-2:] == ["composite", "SE 4"]
+
+
 def test_a_person_without_a_method_has_no_composite_and_is_named():
     methods = three_methods(30)
     theta = methods["self_report"].theta.copy()

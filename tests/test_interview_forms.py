@@ -177,7 +177,7 @@ def test_a_long_table_gives_scores_with_the_mark():
     assert scores.n_missing.tolist() == [[0, 1], [0, 0]]
     assert scores.n_raters.tolist() == [[2, 1], [2, 2]]
     codes = [f.code for f in scores.findings]
-    assert codes == ["few_persons", "missing_rating"]
+    assert codes == ["few_persons", "raters_apart", "missing_rating"]
     assert ta.report(scores).simulated
 
 
@@ -218,6 +218,31 @@ def test_one_rater_or_one_question_is_said():
     assert np.isnan(alone.se[0, 0])
     same = score_interview(rated(np.full((3, 2, 2), 3.0)))
     assert "no_spread" in [f.code for f in same.findings]
+
+
+def test_scores_show_the_raters_side_by_side_and_what_does_not_enter_them():
+    def answer(person, rater, rating, **more):
+        return AnswerRating(person=person, rater=rater, question="q1", competency="ownership", rating=rating, **more)
+
+    ratings = [
+        answer("p", "a", 1, star={"task": "partial", "result": "missing"}, faults=("vague",)),
+        answer("p", "b", 4, star={"task": "complete"}, faults=("vague", "rambling")),
+        *(answer(person, rater, 3) for person in ("q", "r") for rater in "ab"),
+    ]
+    scores = ta.score_interview(InterviewRatings(ratings=tuple(ratings)))
+    answers = scores.to_frame("answers")
+    first = answers.iloc[0]
+    assert (first["rating(a)"], first["rating(b)"], first["apart"]) == (1, 4, 3)
+    assert (first["incomplete(task)"], first["incomplete(result)"]) == (1, 1)
+    assert first["faults"] == "vague 2, rambling 1"
+    told = {f.code: f.message for f in scores.findings}
+    assert told["raters_apart"] == "On 1 of 3 answers two raters lie 2 points or more apart."
+    assert told["low_reliability"].startswith("Reliability below 0.5: ownership 0.00.")
+    assert "does not enter the scores" in told["notes_not_scored"]
+    doc = ta.report(scores)
+    assert [s.title for s in doc.sections] == ["Scores", "The raters side by side"]
+    (page,) = [t for t in doc.tables if t.anchor == "answer-table"]
+    assert list(page.columns) == ["person", "competency", "question", "by a", "by b", "apart", "T", "R", "faults"]
 
 
 def test_nothing_to_score():

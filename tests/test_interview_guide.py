@@ -78,7 +78,7 @@ def test_general_anchors_are_announced(tmp_path):
         ({"context": "shop"}, "There is no context 'shop'"),
         ({"minutes": 10}, "10 minutes cannot be planned: 10 are kept for opening and closing"),
         ({"minutes": 300}, "more than 240 is no single interview"),
-        ({"minutes": 12}, "No question fits into the 2 minutes that are left for questions: the shortest takes 5"),
+        ({"minutes": 12}, r"left for questions \(2 min\): the shortest takes 5. Give 3 min more, or another context"),
         ({"questions_per_competency": 0}, "questions_per_competency is 0; give a number from 1 to 10"),
     ],
 )
@@ -96,8 +96,8 @@ def test_a_role_and_a_bank_without_common_ground():
 def test_a_profile_becomes_a_guide_with_its_attribution():
     guide = ta.build_guide(tiny(), ta.load_profile("43-4051.00"), context="call_centre", minutes=30)
     assert repr(guide) == (
-        "InterviewGuide(Customer Service Representatives (43-4051.00), call_centre: 3 questions on 2 competencies in "
-        "29 of 30 minutes)"
+        "InterviewGuide(Customer Service Representatives (43-4051.00), call_centre: 3 questions on 2 competencies with "
+        f"{guide.covered:.2f} of the importance in 29 of 30 minutes)"
     )
     assert "O*NET" in guide.attribution
     assert guide.questions[-1].name == "Follow-up"

@@ -78,7 +78,7 @@ def test_what_cannot_be_computed_is_said_and_the_rest_is_there():
     assert any(m.startswith("No alpha") for m in reasons)
     assert review.severity is not None
     assert review.severity.status is ta.Status.NOT_IDENTIFIED
-    assert ta.report(review).sections[0].title == "Findings"
+    assert ta.report(review).sections[0].title == "Read before the numbers"
 
 
 def test_one_rater_is_refused():
@@ -116,3 +116,15 @@ def test_questions_that_rotate_leave_no_mean_and_the_review_says_so():
     # What was found on one competency names it: alpha's findings, too.
     few = review_raters(rated(simulated(5)), n_boot=20)
     assert "ownership: alpha" in [f.where for f in few.findings if f.code == "few_units"]
+
+
+def test_findings_name_their_competency_and_the_projection_is_one_row_each():
+    values = np.full((9, 3, 1), np.nan)
+    values[..., 0] = 1 + (np.arange(9)[:, None] + np.arange(3)) % 5
+    values[0, 0, 0] = np.nan
+    review = review_raters(rated(values), n_boot=10)
+    (left_out,) = [f for f in review.findings if "not rated by every rater" in f.message]
+    assert left_out.where.startswith("ownership")
+    (phi,) = [t for t in ta.report(review).tables if t.anchor == "d-study"]
+    assert list(phi.columns) == ["Competency", *map(str, range(1, 11))]
+    assert phi.cells["Competency"] == ("Ownership",)

@@ -90,20 +90,33 @@ def test_the_content_example_does_what_it_says():
     assert len(names["form"].blocks) == 20
 
 
+def test_the_interview_and_two_written_methods_end_in_one_profile(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    chain = PYTHON[3]
+    assert len([line for line in chain.splitlines() if line.strip() and not line.startswith("#")]) < 15
+    names: dict[str, object] = {"ta": ta, "print": lambda *_: None}
+    exec(PYTHON[2][PYTHON[2].index("role = ") : PYTHON[2].index("print(guide)")], names)
+    exec(chain, names | {"service": ta.load_bank("service")})
+    assert {path.name for path in tmp_path.iterdir()} == {"form-r1.xlsx", "form-r2.xlsx", "methods.html"}
+    page = (tmp_path / "methods.html").read_text(encoding="utf-8")
+    assert "SIMULATED" in page
+    assert page.index("How far the methods agree") < page.index("Methods and composite")
+
+
 def test_the_reading_example_is_valid(tmp_path, monkeypatch):
     """The second example reads what it says it reads."""
     rows = ["id,store,w,q1,q2,q3", "ann,north,1.5,1,5,2", "bo,south,1.0,-9,4,99", "cy,south,0.7,3,2,1"]
     (tmp_path / "pilot.csv").write_text("\n".join(rows))
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[3].replace("pilot.xlsx", "pilot.csv"), names)
+    exec(PYTHON[4].replace("pilot.xlsx", "pilot.csv"), names)
     answers = names["answers"]
     np.testing.assert_array_equal(answers.x, [[0, 4, 3], [-1, 3, -1], [2, 1, 4]])
 
 
 def test_the_profile_example_is_valid():
     names: dict[str, object] = {"ta": ta}
-    exec(PYTHON[4], names)
+    exec(PYTHON[5], names)
     assert names["profile"].requirement("ownership").standard.source == "modified Angoff, 9 SMEs"
 
 

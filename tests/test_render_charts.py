@@ -48,6 +48,16 @@ EVERY = {
     "heatmap": lambda _: charts.probability_heatmap(
         ["a", "b"], ["Active listening", "Ownership"], [[0.2, 0.9], [1, 0]]
     ),
+    "wide heatmap": lambda _: charts.probability_heatmap(
+        ["a"], [f"Competency number {c}" for c in range(12)], [[0.5] * 12]
+    ),
+    "strips": lambda _: charts.score_strips(
+        ["Listening", "Ownership"],
+        [[0.1, 1.0], [-0.4, np.nan]],
+        label="Scores",
+        level=[0, np.nan],
+        level_se=[0.1, np.nan],
+    ),
     "ranks": lambda _: charts.rank_intervals(NAMES, PLACES, PLACES, PLACES + 3, tied=[i < 4 for i in range(60)]),
     "reliability": lambda _: charts.reliability_bars(["A", "B"], [0.8, 0.6], lower=[0.7, 0.5], upper=[0.9, 0.7]),
 }
@@ -162,6 +172,25 @@ def test_distribution_adds_up_and_admits_missing_scores():
     assert "5 persons." in figure.caption
     assert "1 without a score are left out." in figure.caption
     assert "80 percent are at or above the required level of 50.00." in figure.alt_text
+
+
+def test_many_names_above_a_heat_map_stand_upright():
+    axes = [
+        EVERY[name](None).spec["layer"][0]["encoding"]["x"]["axis"]["labelAngle"]
+        for name in ("heatmap", "wide heatmap")
+    ]
+    assert axes == [0, -90]
+
+
+def test_strips_hold_every_score_and_say_what_is_missing():
+    figure = EVERY["strips"](None)
+    assert "1 scores are missing." in figure.caption
+    table = figure.data_table.cells
+    assert table["persons"] == (2, 1)
+    assert table["scores at or above"] == (1, None)
+    assert len(rows_of(figure, "score")["score"]) == 4
+    with pytest.raises(ReportError, match=r"needs scores of 1 scales; found an array of shape \(1, 2\)"):
+        charts.score_strips(["A"], [[1.0, 2.0]], label="S", level=[0], level_se=[0])
 
 
 def test_distribution_of_equal_scores_draws():

@@ -15,6 +15,7 @@ from talentassess.calibration import calibrate
 from talentassess.core.errors import NormError, ProfileError
 from talentassess.core.responses import Responses
 from talentassess.core.scores import Scores
+from talentassess.render.blocks import Callout, FigureBlock
 from talentassess.render.doc import ReportDoc, TableBlock
 from talentassess.scoring import score
 from talentassess.workflow.pool import MethodAgreement, method_agreement
@@ -160,6 +161,9 @@ def test_method_agreement_by_hand():
     assert row.alpha_situational == pytest.approx(8 / 9, abs=1e-12)
     assert row.r == pytest.approx(np.sqrt(0.5), abs=1e-12)
     assert row.r_disattenuated == pytest.approx(np.sqrt(3) / 2, abs=1e-12)
+    # Fisher's z of four persons: artanh(.7071) -+ 1.96
+    assert row.n_persons == 4
+    assert (row.r_lower, row.r_upper) == pytest.approx((np.tanh(0.881374 - 1.959964), np.tanh(0.881374 + 1.959964)))
 
 
 def test_no_correction_with_an_alpha_below_zero():
@@ -208,7 +212,8 @@ def test_the_summary_says_what_the_tables_say(doc, pool):
     sentences = [claim.sentence for claim in doc.claims]
     assert len(candidates) == N_PEOPLE
     assert sentences[0] == (
-        f"{verdict.count('meets')} of {N_PEOPLE} applicants meet all required levels with a probability of at least "
+        f"{verdict.count('meets')} of {N_PEOPLE} applicants meet all 5 levels that were assessed (12 more are "
+        "required) with a probability of at least "
         f"{level} %; {verdict.count('does not meet')} do not with the same certainty; for "
         f"{verdict.count('cannot tell')} the answers do not settle it."
     )
@@ -308,3 +313,28 @@ def test_the_report_names_the_parents(doc):
     text = " ".join(doc.provenance)
     assert "match of simulated persons with 43-4051.00" in text
     assert "seed = 1" in text
+
+
+def test_twenty_competencies_share_one_figure_and_the_hard_demand_is_explained():
+    """SIMULATED answers to the whole bank: a strip per competency instead of twenty histograms of twelve persons."""
+    bank = ta.load_bank("service")
+    pilot, people = ta.simulate(bank, 200, seed=1), ta.simulate(bank, 12, seed=2)
+    calibration = ta.calibrate(pilot, se=None)
+    scores = score(calibration, pilot)
+    card = ta.norm_card(scores, population="nobody", sample="SIMULATED", collected=("2025", "2025"))
+    pool = ta.compare_pool(
+        score(calibration, people),
+        ta.load_profile("43-4051.00"),
+        ta.fit_norms(scores, card=card),
+        responses=people,
+        bank=bank,
+    )
+    page = ta.report(pool)
+    section = next(s for s in page.sections if s.anchor == "competencies")
+    assert [b.anchor for b in section.blocks if isinstance(b, FigureBlock)] == ["strips-scores-logits"]
+    callouts = [b for s in page.sections for b in s.blocks if isinstance(b, Callout)]
+    assert any("Meeting all 17 levels is a hard demand" in c.text and "0.17" in c.text for c in callouts)
+    assert "Few competencies" not in {c.title for c in callouts}
+    methods = table(page, "method-table")
+    assert set(methods.cells["Persons"]) == {12}
+    assert all(" to " in str(cell) for cell in methods.cells["95 % interval"])

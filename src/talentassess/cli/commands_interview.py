@@ -63,7 +63,14 @@ def guide(
     columns = planned.tables()["questions"]
     shown = ("number", "start", "minutes", "competency", "weight", "question", "text")
     show_table(f"{planned.role}, {planned.context}", {name: columns[name] for name in shown})
-    show_table("Left out", planned.tables()["left_out"], limit=100)
+    whole = [left for left in planned.left_out if not left.question]
+    show_table(
+        "Competencies left out",
+        {"competency": [x.competency for x in whole], "reason": [x.reason for x in whole]},
+        limit=100,
+    )
+    further = len(planned.left_out) - len(whole)
+    say(f"{further} further questions on the competencies asked are left out, too: --json and the files say why.")
     show_findings(planned.findings)
 
 

@@ -35,6 +35,7 @@ REQUIREMENTS = {
     "importance": "importance (0-100)",
     "importance_se": "se",
     "percentile_over_occupations": "percentile among occupations",
+    "emphasis": "emphasis",
     "weight": "weight",
     "required_percentile": "required percentile of the norm group",
 }
@@ -107,8 +108,12 @@ def profile(
         emit_tables(loaded)
         return
     columns = loaded.tables()["requirements"]
-    shown = {heading: columns[name] for name, heading in REQUIREMENTS.items()}
-    show_table(f"{loaded.code} {loaded.title} (O*NET {loaded.version})", shown)
+    plain = loaded.context == "general"
+    shown = {heading: columns[name] for name, heading in REQUIREMENTS.items() if not (plain and name == "emphasis")}
+    setting = "" if plain else f"; {loaded.context}"
+    show_table(f"{loaded.code} {loaded.title} (O*NET {loaded.version}{setting})", shown)
+    if not plain:
+        print(f"Role context: {loaded.context}. It multiplies the weights by the emphasis; importance stays as rated.")
     print(f"Required levels: {loaded.policy.source}\n{loaded.attribution}")
 
 
@@ -145,7 +150,9 @@ def match(
         "with_first",
     )
     order = sorted(range(len(columns["person"])), key=lambda i: int(str(columns["rank"][i])))
-    show_table(f"Candidates, {found.provenance.label}", {n: [columns[n][i] for i in order] for n in names})
+    setting = "" if profile.context == "general" else f", {profile.context}"
+    title = f"Candidates against {profile.code} {profile.title}{setting}, {found.provenance.label}"
+    show_table(title, {n: [columns[n][i] for i in order] for n in names})
     print(f"{len(found.leading)} candidate(s) {found.leading_rule}.")
     show_findings(found.findings)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -25,6 +26,7 @@ OPTION_WORDS = (
     ("ta.derive_keys(answers, bank)", "--derive-keys"),
     ("find_occupations('customer')", "'talentassess profile --search customer'"),
 )
+_RESTRICTED = re.compile(r"(profile\.)?restricted_to\(\[[^\]]*\]\)")  # the library lists what to keep
 
 
 def say(message: str) -> None:
@@ -42,7 +44,7 @@ def as_options(message: str) -> str:
     """
     for argument, option in OPTION_WORDS:
         message = message.replace(argument, option)
-    return message
+    return _RESTRICTED.sub("--scored-only", message)
 
 
 def emit_tables(result: Tabular) -> None:

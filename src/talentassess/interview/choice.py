@@ -79,8 +79,9 @@ def choose_questions(
     shortest = min((candidate.minutes for candidate in candidates), default=np.inf)
     if shortest > minutes:
         needed = f"the shortest takes {shortest:g}" if candidates else "there is none"
+        more = f"{shortest - minutes:g} min more" if candidates else "more time"
         raise InterviewError(
-            f"No question fits into the {minutes:g} minutes that are left for questions: {needed}. Give more time, or "
+            f"No question fits into the time that is left for questions ({minutes:g} min): {needed}. Give {more}, or "
             "another context."
         )
     programme = _programme(candidates, weights, minutes, most, seed)

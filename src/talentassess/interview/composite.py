@@ -12,13 +12,15 @@ from talentassess.core.arrays import BoolArray, FloatArray
 from talentassess.core.errors import InterviewError
 from talentassess.core.provenance import Provenance
 from talentassess.core.scores import Scores
-from talentassess.core.status import Finding, Severity, finding_columns
+from talentassess.core.status import Finding, Severity, Status, finding_columns, gravest_first
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.interview.metric import MethodMetric, fit_metric
 from talentassess.interview.mosier import disattenuated_correlation
 from talentassess.interview.scores import InterviewScores
 
 SHRUNKEN = ("eap", "map", "sum-eap")
+BORROWED = "Reliabilities of test scores come from the group of their calibration, whose spread may differ."
+STEADY = 50  # persons from which a correlation of .5 has a 95 % interval no wider than .5 (Fisher z)
 LOW_AGREEMENT = 0.5  # disattenuated: less than a quarter of the true variance shared is no one competency
 
 
@@ -122,6 +124,7 @@ class _Measure:
     reliability: FloatArray
     shrunken: bool
     provenance: Provenance
+    odd: Mapping[str, Status]
 
 
 def combine_methods(
@@ -189,7 +192,14 @@ def combine_methods(
         metric=metric,
         agreement=agreement,
         confidence=confidence,
-        findings=(*findings, *_findings(agreement, persons, complete, competencies)),
+        findings=gravest_first(
+            [
+                *_uncertain_scores(dict(zip(names, measures, strict=True))),
+                *_few_persons(metric, reference is None),
+                *_findings(agreement, persons, complete, competencies),
+                *findings,
+            ]
+        ),
         sources=tuple(measure.provenance for measure in measures),
     )
 
@@ -229,13 +239,25 @@ def _common(methods: Mapping[str, Scores | InterviewScores]) -> tuple[tuple[str,
 def _measure(scores: Scores | InterviewScores, competencies: Sequence[str]) -> _Measure:
     columns = [_dimensions(scores).index(c) for c in competencies]
     if isinstance(scores, InterviewScores):
-        value, se, shrunken = scores.score, scores.se, False
+        value, se, shrunken, odd = scores.score, scores.se, False, {}
     else:
         value, se, shrunken = scores.theta, scores.se, scores.method in SHRUNKEN
         unmeasured = scores.n_answered == 0  # the population's mean, not theirs
         value = np.where(unmeasured | ~np.isfinite(value), np.nan, value)
+        odd = _odd_statuses(scores, competencies)
     rel = np.asarray(scores.reliability, dtype=np.float64)[columns]
-    return _Measure(scores.person_ids, value[:, columns], se[:, columns], rel, shrunken, scores.provenance)
+    return _Measure(scores.person_ids, value[:, columns], se[:, columns], rel, shrunken, scores.provenance, odd)
+
+
+def _odd_statuses(scores: Scores, competencies: Sequence[str]) -> dict[str, Status]:
+    """Return competency -> how its calibration ended, where it did not end well."""
+    own = (Status.CONVERGED, Status.NOT_CHECKED, Status.NO_ANSWERS, Status.EXTREME_PATTERN)
+    found = {}
+    for competency in competencies:
+        statuses = [s for s in scores.status[:, scores.column(competency)] if s not in own]
+        if statuses:
+            found[competency] = statuses[0]
+    return found
 
 
 def _aligned(measures: Sequence[_Measure], persons: Sequence[str], n_c: int) -> tuple[FloatArray, FloatArray]:
@@ -322,6 +344,24 @@ def _difference(
     return t[:, a] - t[:, b], np.where(joint > 0, joint, np.nan)
 
 
+def _uncertain_scores(measures: Mapping[str, _Measure]) -> Iterator[Finding]:
+    """Yield what is known against the scores themselves: a calibration that ended badly, a reliability of zero."""
+    for name, measure in measures.items():
+        for status in dict.fromkeys(measure.odd.values()):
+            where = ", ".join(c for c, s in measure.odd.items() if s is status)
+            message = f"{name}: these scores come from a calibration that did not end well ({status.value})."
+            remedy = "Its audit says where; until that is mended, trust neither their reliability nor the composite."
+            yield Finding("score_status", Severity.PROBLEM, where, message, remedy)
+
+
+def _few_persons(metric: MethodMetric, own: bool) -> Iterator[Finding]:
+    n = min(metric.persons)
+    if n < STEADY:
+        message = f"Means, SDs and correlations of the methods rest on {n} persons, which leaves them rough."
+        remedy = "Give reference=, the profile of a larger group." if own else "Use a larger group as reference."
+        yield Finding("few_persons", Severity.WARNING, "metric", f"{message} {BORROWED}", remedy)
+
+
 def _findings(
     agreement: Sequence[MethodAgreement], persons: Sequence[str], complete: BoolArray, competencies: Sequence[str]
 ) -> Iterator[Finding]:
@@ -334,12 +374,11 @@ def _findings(
     )
     for a in agreement:
         where = f"{a.competency}: {a.first}, {a.second}"
-        numbers = (
-            f"r = {a.correlation:.2f} [{a.lower:.2f}, {a.upper:.2f}], freed of measurement error "
-            f"{a.disattenuated:.2f} [{a.disattenuated_lower:.2f}, {a.disattenuated_upper:.2f}]"
-        )
+        observed = f"r = {a.correlation:.2f} [{a.lower:.2f}, {a.upper:.2f}]"
+        freed = f"{a.disattenuated:.2f} [{a.disattenuated_lower:.2f}, {a.disattenuated_upper:.2f}]"
+        numbers = f"{observed}, freed of measurement error {freed}"
         if not np.isfinite(a.disattenuated):
-            message = f"{numbers}; a reliability of zero or unknown leaves open whether they measure one thing."
+            message = f"{observed}; a reliability of zero or unknown leaves open whether they measure one thing."
             yield Finding("agreement_unknown", Severity.WARNING, where, message, "Do not lean on the composite.")
         elif a.disattenuated < LOW_AGREEMENT:
             message = f"The methods share little: {numbers}."
@@ -349,6 +388,11 @@ def _findings(
             message = f"{a.flagged} of {a.compared} persons differ by more than measurement error explains."
             remedy = f"About {a.expected_by_chance:.1f} would by chance; look at these persons' answers."
             yield Finding("many_differ", Severity.NOTE, where, message, remedy)
+    above = [a.disattenuated for a in agreement if a.disattenuated > 1]
+    if above:
+        message = f"{len(above)} of {len(agreement)} correlations freed of error are above 1, up to {max(above):.2f}."
+        remedy = "No correlation of true scores is: the reliabilities are too low for this group, or it is small."
+        yield Finding("above_one", Severity.NOTE, "methods", message, remedy)
     for c, competency in enumerate(competencies):
         lacking = [person for person, whole in zip(persons, complete[:, c], strict=True) if not whole]
         if lacking:

@@ -130,7 +130,8 @@ class InterviewGuide(Tabular):
     def __repr__(self) -> str:
         return (
             f"InterviewGuide({self.role}, {self.context}: {len(self.questions)} questions on "
-            f"{len(self.competencies)} competencies in {self.planned:g} of {self.minutes:g} minutes)"
+            f"{len(self.competencies)} competencies with {self.covered:.2f} of the importance in "
+            f"{self.planned:g} of {self.minutes:g} minutes)"
         )
 
     @property
@@ -316,7 +317,8 @@ def _why_competency(bank: InterviewBank, role: RoleWeights, competency: str, con
         return f"None of its questions fits the context {context}."
     shortest = min(question.minutes for question in fitting)
     if shortest > left:
-        return f"Time: its shortest question takes {shortest:g} minutes, and no more than {left:g} remain."
+        rest = f"no more than {left:g} remain" if left > 0 else "none is left"
+        return f"Time: its shortest question takes {shortest:g} minutes, and {rest}."
     return "Its questions take up themes that are asked already, which costs more than its importance adds."
 
 

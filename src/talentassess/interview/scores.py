@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -15,6 +16,9 @@ from talentassess.core.status import Finding, Severity, finding_columns
 from talentassess.core.tabular import Columns, Tabular
 from talentassess.interview.ratings import AnswerRating, InterviewRatings
 
+LOW_RELIABILITY = 0.5  # below it, less than half of the variance between persons is theirs
+INCOMPLETE = ("missing", "partial")
+WIDE = 2  # rating points between two raters of one answer that call for a talk
 FEW_PERSONS = 10  # variance components from fewer persons move a lot from sample to sample
 
 
@@ -53,6 +57,7 @@ class InterviewScores(Tabular):
     components : where the error comes from.
     findings : limits a reader should know, missing ratings among them.
     provenance : where the ratings came from.
+    ratings : what the scores rest on; the STAR marks and faults in them do not enter the scores.
     """
 
     person_ids: tuple[str, ...]
@@ -67,6 +72,7 @@ class InterviewScores(Tabular):
     components: RatingComponents
     findings: tuple[Finding, ...]
     provenance: Provenance = field(default_factory=lambda: Provenance("in memory"))
+    ratings: tuple[AnswerRating, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -75,7 +81,12 @@ class InterviewScores(Tabular):
         )
 
     def tables(self) -> dict[str, Columns]:
-        """Return ``scores`` (a row per person and competency), ``competencies``, ``components`` and ``findings``."""
+        """Return ``scores``, ``competencies``, ``components``, ``answers`` and ``findings``.
+
+        ``scores`` has a row per person and competency. ``answers`` has a row per person and question: the ratings of
+        each rater side by side, how far they lie apart, and how many raters found a part of the story missing or
+        partial, or ticked a fault.
+        """
         rows = [(i, c) for i in range(len(self.person_ids)) for c in range(len(self.competencies))]
         names = ("score", "se", "n_raters", "n_questions", "n_ratings", "n_missing")
         c = self.components
@@ -97,8 +108,39 @@ class InterviewScores(Tabular):
                 "variance": [c.rater, c.question, c.residual],
                 "pairs": list(c.pairs),
             },
+            "answers": _answer_columns(self.ratings),
             "findings": finding_columns(self.findings),
         }
+
+
+def _answer_columns(ratings: Sequence[AnswerRating]) -> Columns:
+    answers: dict[tuple[str, str, str], dict[str, AnswerRating]] = {}
+    for r in ratings:
+        answers.setdefault((r.person, r.competency, r.question), {})[r.rater] = r
+    raters = list(dict.fromkeys(r.rater for r in ratings))
+    columns: dict[str, list[object]] = {
+        name: [key[k] for key in answers] for k, name in enumerate(("person", "competency", "question"))
+    }
+    for rater in raters:
+        columns[f"rating({rater})"] = [by[rater].rating if rater in by else None for by in answers.values()]
+    columns["apart"] = [_apart(list(by.values())) for by in answers.values()]
+    for part in max((tuple(r.star) for r in ratings), key=len, default=()):  # a form's own order of the parts
+        columns[f"incomplete({part})"] = [
+            sum(r.star.get(part) in INCOMPLETE for r in by.values()) for by in answers.values()
+        ]
+    columns["faults"] = [_counted(fault for r in by.values() for fault in r.faults) for by in answers.values()]
+    return columns
+
+
+def _counted(labels: Iterable[str]) -> str:
+    """Return labels with how often each occurs: ``vague 2, rambling 1``."""
+    return ", ".join(f"{label} {n}" for label, n in Counter(labels).items())
+
+
+def _apart(ratings: Sequence[AnswerRating]) -> int | None:
+    """Return highest minus lowest rating of an answer; None with fewer than two."""
+    given = [r.rating for r in ratings if r.rating is not None]
+    return max(given) - min(given) if len(given) > 1 else None
 
 
 def score_interview(ratings: InterviewRatings) -> InterviewScores:
@@ -140,16 +182,18 @@ def score_interview(ratings: InterviewRatings) -> InterviewScores:
             if rated:
                 score[i, c] = np.mean([r.rating for r in rated if r.rating is not None])
                 se[i, c] = np.sqrt(_error_variance(rated, components))
+    reliability = np.array([_reliability(score[:, c], se[:, c]) for c in range(size[1])])
     return InterviewScores(
         person_ids=persons,
         competencies=competencies,
         score=score,
         se=se,
         **{f"n_{name}": count for name, count in counts.items()},
-        reliability=np.array([_reliability(score[:, c], se[:, c]) for c in range(size[1])]),
+        reliability=reliability,
         components=components,
-        findings=(*_findings(ratings, components), *ratings.findings),
+        findings=(*_findings(ratings, components), *_doubts(ratings, reliability), *ratings.findings),
         provenance=ratings.provenance,
+        ratings=ratings.ratings,
     )
 
 
@@ -219,6 +263,25 @@ def _findings(ratings: InterviewRatings, components: RatingComponents) -> Iterat
         if len(set(values)) == 1 and len(values) > 2:
             message = f"All {len(values)} ratings are {values[0]}."
             yield Finding("no_spread", Severity.WARNING, c, message, "Look at the anchors with the raters.")
+
+
+def _doubts(ratings: InterviewRatings, reliability: FloatArray) -> Iterator[Finding]:
+    """Yield what speaks against reading differences between persons, and what was noted but not scored."""
+    low = [(c, r) for c, r in zip(ratings.competencies, reliability, strict=True) if r < LOW_RELIABILITY]
+    if low:
+        listed = ", ".join(f"{c} {r:.2f}" for c, r in low)
+        message = f"Reliability below {LOW_RELIABILITY:g}: {listed}. Most of what sets these persons apart is error."
+        remedy = "Do not order persons by these scores; add raters and questions."
+        yield Finding("low_reliability", Severity.WARNING, "scores", message, remedy)
+    apart = _answer_columns(ratings.ratings)["apart"]
+    wide = sum(isinstance(gap, int) and gap >= WIDE for gap in apart)
+    if wide:
+        message = f"On {wide} of {len(apart)} answers two raters lie {WIDE} points or more apart."
+        remedy = "Let these raters compare their notes with the anchors; a mean hides such a split."
+        yield Finding("raters_apart", Severity.WARNING, "ratings", message, remedy)
+    if any(r.star or r.faults for r in ratings.ratings):
+        message = "What was noted of STAR and faults does not enter the scores."
+        yield Finding("notes_not_scored", Severity.NOTE, "ratings", message, "Read it beside the ratings.")
 
 
 def _mean(values: FloatArray) -> float:

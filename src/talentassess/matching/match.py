@@ -330,8 +330,8 @@ def _profile_findings(profile: JobProfile, case: Case) -> list[Finding]:
             bool(profile.left_out),
             "not_assessed",
             Severity.WARNING,
-            f"The role also requires {', '.join(profile.left_out)}, which was left out: meeting all required levels "
-            "here says nothing about it.",
+            f"The role also requires {', '.join(profile.left_out)}; as this was left out, meeting the levels "
+            "assessed here says nothing about it.",
             "Assess it by another method before the decision.",
         ),
         (

@@ -16,6 +16,7 @@ from talentassess.render.blocks import FigureBlock, TableBlock, slug
 from talentassess.render.cells import chance
 
 SHADES = ("#f4f8fb", "#d3e5f0", "#9cc4de", "#2f76a5", "#0a466b")  # one hue, even steps of lightness
+LEVEL_NAMES = 7  # columns whose names fit side by side on a page
 TIED, OTHERS = "cannot be told apart from the first", "others"
 
 
@@ -149,9 +150,7 @@ def _heatmap(rows: list[str], columns: list[str], p: FloatArray) -> kit.AnyChart
     words = ["" if np.isnan(value) else chance(float(value)) for value in p.ravel()]
     cells_of: Columns = {"person": np.repeat(rows, len(columns)), "competency": columns * len(rows), "p": p.ravel()}
     data = kit.records({**cells_of, "chance": words})
-    in_words = "split(datum.label, ' ')"  # one word per line, so that long names fit above their column
-    room = 15 * max(name.count(" ") for name in columns) + 5
-    axis = alt.Axis(orient="top", labelAngle=0, labelLimit=120, labelExpr=in_words, labelPadding=room, ticks=False)
+    axis = _steep_names() if len(columns) > LEVEL_NAMES else _level_names(columns)
     x = alt.X("competency:N", sort=columns, title=None, axis=axis)
     y = alt.Y("person:N", sort=rows, title=None, axis=alt.Axis(domain=False, ticks=False))
     shade = alt.Color("p:Q", scale=alt.Scale(domain=[0, 1], range=list(SHADES)), legend=None)
@@ -160,6 +159,18 @@ def _heatmap(rows: list[str], columns: list[str], p: FloatArray) -> kit.AnyChart
     ink = alt.when("datum.p > 0.66").then(alt.value("white")).otherwise(alt.value(kit.INK))
     text = alt.Chart().mark_text(fontSize=11.5).encode(x, y, color=ink, text=alt.Text("chance:N"))
     return alt.layer(cells, text, data=data)
+
+
+def _level_names(columns: Sequence[str]) -> alt.Axis:
+    """Return an axis with one word per line, so that long names fit above their column."""
+    room = 15 * max(name.count(" ") for name in columns) + 5
+    in_words = "split(datum.label, ' ')"
+    return alt.Axis(orient="top", labelAngle=0, labelLimit=120, labelExpr=in_words, labelPadding=room, ticks=False)
+
+
+def _steep_names() -> alt.Axis:
+    """Return an axis with upright names: side by side they would run into each other."""
+    return alt.Axis(orient="top", labelAngle=-90, labelLimit=kit.NAME_PIXELS, labelPadding=5, ticks=False)
 
 
 def rank_intervals(

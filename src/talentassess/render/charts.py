@@ -10,6 +10,7 @@ from talentassess.render.chart_items import category_curves, item_map, option_tr
 from talentassess.render.chart_panel import interval_comparison
 from talentassess.render.chart_people import interval_plot, probability_heatmap, rank_intervals
 from talentassess.render.chart_samples import reliability_bars, score_distribution
+from talentassess.render.chart_strips import score_strips
 
 __all__ = [
     "category_curves",
@@ -22,6 +23,7 @@ __all__ = [
     "rank_intervals",
     "reliability_bars",
     "score_distribution",
+    "score_strips",
     "test_information",
     "wright_map",
 ]

@@ -113,7 +113,7 @@ def _table(table: TableBlock, label: str) -> dict[str, object]:
         "label": label,
         "caption": table.caption,
         "anchor": table.anchor,
-        "size": 9.2 if width <= 80 else 8.2 if width <= 100 else 7.2,
+        "size": _type_size(width),
         "landscape": room == LANDSCAPE,
         "numeric": [table.numeric(name) for name in names],
         "headings": [breakable(name) for name in names],
@@ -121,6 +121,12 @@ def _table(table: TableBlock, label: str) -> dict[str, object]:
         "rows": [[breakable(text) for text in row] for row in rows],
         "notes": list(layout.notes(table)),
     }
+
+
+def _type_size(width: float) -> float:
+    """Return points: as large as fits on the page, upright up to ``PORTRAIT`` characters, on its side above."""
+    large, middle = (80, 100) if width <= PORTRAIT else (135, 155)
+    return 9.2 if width <= large else 8.2 if width <= middle else 7.2
 
 
 def column_groups(widths: Mapping[str, float], room: float) -> Iterator[list[str]]:

@@ -28,7 +28,9 @@ class MethodAgreement:
     scale : label.
     n_self_report, n_situational : items of each method.
     alpha_self_report, alpha_situational : coefficient alpha of each method's items; None if it does not exist.
+    n_persons : who answered items of both methods.
     r : correlation of the two methods' sum scores.
+    r_lower, r_upper : its 95 % interval (Fisher z); NaN with fewer than four persons.
     r_disattenuated : r / sqrt(alpha alpha); None where an alpha is not positive. Above 1 it says that the alphas
         understate reliability or the sample is small.
     """
@@ -38,7 +40,10 @@ class MethodAgreement:
     n_situational: int
     alpha_self_report: float | None
     alpha_situational: float | None
+    n_persons: int
     r: float
+    r_lower: float
+    r_upper: float
     r_disattenuated: float | None
 
 
@@ -153,6 +158,8 @@ def _agreement(responses: Responses, scale: str, first: Sequence[str], second: S
     cov = pairwise_moments(both.x, weight).cov
     k = len(first)
     r = float(cov[:k, k:].sum() / np.sqrt(cov[:k, :k].sum() * cov[k:, k:].sum()))
+    n = int(np.sum(both.answered[:, :k].any(axis=1) & both.answered[:, k:].any(axis=1)))
+    lower, upper = _fisher_interval(r, n)
     alphas = [analyze_items(responses.select(part)).scales[0].alpha for part in (first, second)]
     known = [alpha for alpha in alphas if alpha is not None and alpha > 0]
     return MethodAgreement(
@@ -161,6 +168,17 @@ def _agreement(responses: Responses, scale: str, first: Sequence[str], second: S
         n_situational=len(second),
         alpha_self_report=alphas[0],
         alpha_situational=alphas[1],
+        n_persons=n,
         r=r,
+        r_lower=lower,
+        r_upper=upper,
         r_disattenuated=r / float(np.sqrt(np.prod(known))) if len(known) == 2 else None,
     )
+
+
+def _fisher_interval(r: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a correlation of n persons: tanh(artanh r -+ 1.96 / sqrt(n - 3)) (Fisher 1921)."""
+    if n < 4 or not abs(r) < 1:
+        return float("nan"), float("nan")
+    half = 1.959964 / np.sqrt(n - 3)
+    return float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from talentassess.core.tabular import Column
+from talentassess.core.status import gravest_first
+from talentassess.core.tabular import Column, Columns
 from talentassess.interview import InterviewGuide, InterviewScores, MultiMethodProfile, PlannedQuestion
 from talentassess.render.doc import (
     Block,
@@ -16,6 +17,7 @@ from talentassess.render.doc import (
     TableBlock,
     compose_report,
 )
+from talentassess.workflow.report_parts import grouped, plain_name, rename
 
 RULES = (
     "Ask every candidate the same questions in the same order, in the words given. Leave none out, whatever an answer "
@@ -172,31 +174,83 @@ def _left_competencies(guide: InterviewGuide) -> list[tuple[str, str, str]]:
     return [(", ".join(names), "all", reason) for reason, names in together.items()]
 
 
+SCORE_HEADINGS = {
+    "person": "person",
+    "competency": "competency",
+    "score": "score",
+    "se": "SE",
+    "n_raters": "raters",
+    "n_questions": "questions",
+    "n_ratings": "ratings",
+    "n_missing": "missing",
+}
+SCORE_NOTE = (
+    "SE: standard error of the score from differences between raters and questions, as far as the table on error can "
+    "tell them; the interval of 95 % reaches about two SE to either side."
+)
+PAIRS_NOTE = (
+    "pairs: of ratings of one person and competency that differ in the rater only, the question only, both. An empty "
+    "variance cannot be told apart from the residual, which then holds it."
+)
+SHOWN_ANSWERS = 40
+
+
 def interview_scores_report(scores: InterviewScores, title: str | None = None) -> ReportDoc:
-    """Return interview scores as a report: findings first, then the scores with their errors."""
+    """Return interview scores as a report: findings first, then the scores with their errors, then the raters."""
     tables = scores.tables()
-    formats = {"score": "0.00", "se": "0.00"}
-    section = Section(
-        "Interview scores",
-        "interview-scores",
-        (
-            FindingBlock(scores.findings),
-            TableBlock("Mean rating per person and competency, 1 to 5", tables["scores"], formats, anchor="scores"),
-            TableBlock(
-                "Competencies",
-                tables["competencies"],
-                {"mean": "0.00", "sd": "0.00", "reliability": "0.00"},
-                anchor="competencies",
-            ),
-            TableBlock(
-                "Where the error of a single rating comes from",
-                tables["components"],
-                {"variance": "0.000"},
-                anchor="components",
-            ),
+    numbers = dict.fromkeys(("mean", "sd", "reliability"), "0.00")
+    names = {name: name for name in tables["competencies"]}
+    blocks: tuple[Block, ...] = (
+        FindingBlock(grouped(gravest_first(scores.findings)), "Read before the numbers"),
+        TableBlock(
+            "Mean rating per person and competency, 1 to 5",
+            _named(rename(tables["scores"], SCORE_HEADINGS)),
+            {"score": "0.00", "SE": "0.00"},
+            (SCORE_NOTE,),
+            anchor="scores",
+        ),
+        TableBlock("Competencies", _named(rename(tables["competencies"], names)), numbers, anchor="competencies"),
+        TableBlock(
+            "Where the error of a single rating comes from",
+            tables["components"],
+            {"variance": "0.000"},
+            (PAIRS_NOTE,),
+            anchor="components",
         ),
     )
-    return compose_report(title or "Interview scores", [section], sources=[scores.provenance])
+    sections = [Section("Scores", "interview-scores", blocks)]
+    if scores.ratings:
+        sections.append(Section("The raters side by side", "answers", (_answers(tables["answers"]),)))
+    return compose_report(title or "Interview scores", sections, sources=[scores.provenance])
+
+
+def _named(columns: Columns) -> Columns:
+    """Return columns with the ids of competencies as words."""
+    return {**columns, "competency": [plain_name(str(c)) for c in columns["competency"]]}
+
+
+def _answers(columns: Columns) -> TableBlock:
+    """Return the ratings of each answer, those that lie farthest apart first."""
+    order = sorted(range(len(columns["apart"])), key=lambda k: -int(str(columns["apart"][k] or 0)))
+    table = {_answer_heading(name): [column[k] for k in order] for name, column in columns.items()}
+    if not any(table["faults"]):
+        del table["faults"]
+    parts = [name.removeprefix("incomplete(")[:-1] for name in columns if name.startswith("incomplete(")]
+    letters = f"{', '.join(part[0].upper() for part in parts)}: raters who found {', '.join(parts)} missing or partial."
+    return TableBlock(
+        "Ratings of each answer, farthest apart first",
+        _named(table),
+        limit=SHOWN_ANSWERS,
+        notes=("apart: highest minus lowest rating.", *([letters] if parts else [])),
+        anchor="answer-table",
+    )
+
+
+def _answer_heading(name: str) -> str:
+    """Return ``rating(Ann)`` as ``by Ann`` and ``incomplete(task)`` as ``T``; a rater may be called T, too."""
+    if name.startswith("incomplete("):
+        return name.removeprefix("incomplete(")[0].upper()
+    return f"by {name.removeprefix('rating(')[:-1]}" if name.startswith("rating(") else name
 
 
 AGREEMENT = {
@@ -214,6 +268,12 @@ AGREEMENT = {
 }
 
 
+DIFFER = (
+    "methods differ: pairs of methods that differ by more than measurement error explains; where they do, the "
+    "composite stands for neither. Each SE belongs to the score before it."
+)
+
+
 def multi_method_report(profile: MultiMethodProfile, title: str | None = None) -> ReportDoc:
     """Return several methods side by side; how far they agree stands before the composite."""
     sections = [_agreement(profile), _composite(profile)]
@@ -227,18 +287,18 @@ def _agreement(profile: MultiMethodProfile) -> Section:
     note = (
         f"lower, upper: {profile.confidence:.0%} interval of r. differ: of the persons compared, those whose methods "
         f"differ by more than measurement error explains at {profile.confidence:.0%}; by chance: how many would if "
-        "the methods measured the same."
+        "the methods measured the same. r without error: above 1 where reliabilities are too low or the group is small."
     )
     ratios = [abs(float(str(ratio))) for ratio in tables["disagreement"]["ratio"]]
     flagged = [k for k, flag in enumerate(tables["disagreement"]["flag"]) if flag]
     flagged.sort(key=lambda k: -ratios[k])
     differ = {n: [column[k] for k in flagged] for n, column in tables["disagreement"].items() if n != "flag"}
     blocks = (
-        FindingBlock(profile.findings),
-        TableBlock("Correlation of the methods", columns, formats, notes=(note,)),
+        FindingBlock(grouped(profile.findings), "Read before the numbers"),
+        TableBlock("Correlation of the methods", _named(columns), formats, notes=(note,)),
         TableBlock(
             "Persons whose methods differ by more than measurement error explains, in SDs of true scores",
-            differ,
+            _named(differ),
             {"difference": "+0.00", "se": "0.00", "ratio": "+0.00", "p": "p"},
             limit=25,
             anchor="persons-who-differ",
@@ -251,14 +311,25 @@ def _composite(profile: MultiMethodProfile) -> Section:
     parts = ", ".join(f"{m} {w:.0%}" for m, w in zip(profile.methods, profile.weights, strict=True))
     names = (*profile.methods, "composite")
     reliability: dict[str, Column] = {
-        "competency": list(profile.competencies),
+        "competency": [plain_name(c) for c in profile.competencies],
         **{m: profile.reliability[:, k] for k, m in enumerate(profile.methods)},
         "composite": profile.composite_reliability,
     }
-    formats = dict.fromkeys(names, "+0.00") | {f"se({name})": "0.00" for name in names}
+    formats = dict.fromkeys(names, "+0.00") | {f"SE {k}": "0.00" for k in range(1, len(names) + 1)}
     blocks = (
         Paragraph(f"Weights: {parts}. All scores are in standard deviations of the group that set the metric."),
         TableBlock("Reliability (composite: Mosier 1943)", reliability, dict.fromkeys(names, "0.00")),
-        TableBlock("Profile per person and competency", profile.tables()["profile"], formats, limit=100),
+        TableBlock("Profile per person and competency", _profile_table(profile), formats, notes=(DIFFER,), limit=100),
     )
     return Section("Methods and composite", "composite", blocks)
+
+
+def _profile_table(profile: MultiMethodProfile) -> Columns:
+    """Return the profile under short headings, with the disagreement of methods before the composite."""
+    columns = profile.tables()["profile"]
+    table: dict[str, Column] = {name: columns[name] for name in ("person", "competency")}
+    for k, method in enumerate(profile.methods, 1):
+        table |= {method: columns[method], f"SE {k}": columns[f"se({method})"]}
+    table["methods differ"] = columns["methods_differ"]
+    table |= {"composite": columns["composite"], f"SE {len(profile.methods) + 1}": columns["se(composite)"]}
+    return _named(table)

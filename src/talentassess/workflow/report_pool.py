@@ -10,8 +10,23 @@ from scipy.special import ndtri
 from talentassess.core.tabular import Columns
 from talentassess.matching import Matches, Requirement
 from talentassess.matching.matches import ALL_REQUIRED, MEETS, count_verdicts
-from talentassess.render.blocks import Block, Callout, Claim, ClaimBlock, FindingBlock, Paragraph, TableBlock
-from talentassess.render.charts import interval_plot, probability_heatmap, rank_intervals, score_distribution
+from talentassess.render.blocks import (
+    Block,
+    Callout,
+    Claim,
+    ClaimBlock,
+    FigureBlock,
+    FindingBlock,
+    Paragraph,
+    TableBlock,
+)
+from talentassess.render.charts import (
+    interval_plot,
+    probability_heatmap,
+    rank_intervals,
+    score_distribution,
+    score_strips,
+)
 from talentassess.render.doc import ReportDoc, Section, compose_report
 from talentassess.render.wording import caveat
 from talentassess.workflow.pool import PoolComparison
@@ -19,6 +34,14 @@ from talentassess.workflow.report_parts import NUMBERS, formats, grouped, norm_s
 
 CHANCE = "chance"  # never 0 % or 100 %
 SHOWN = 30  # candidates in charts and in tables on a page
+HISTOGRAMS = 6  # competencies that get a histogram each; more of them share one figure
+FEW_APPLICANTS = 30  # fewer make a histogram of percentages an accident of its bins: each is drawn as a point
+FEW_COMPETENCIES = 10  # fewer points than these are often alike by chance: |r| > .6 in one of twenty unrelated pairs
+MANY_LEVELS = 6  # levels from which meeting all of them at once is a different demand than meeting each
+METHOD_NOTE = (
+    "r with its interval; corrected: r freed of unreliability (Spearman 1904), not given where an alpha is not "
+    "positive. Above 1 it says that the alphas are too low in this sample, as they are with few persons or items."
+)
 
 
 def pool_report(pool: PoolComparison, title: str) -> ReportDoc:
@@ -67,9 +90,11 @@ def _summary(m: Matches) -> tuple[Block, ...]:
             caveat("standard_by_policy", policy=m.profile.policy.source),
         ),
     )
+    many = Callout("All levels at once", caveat("many_levels", n=len(required), p=f"{0.9 ** len(required):.2f}"))
     return (
-        FindingBlock(m.findings, "Read before the numbers"),
+        FindingBlock(grouped(m.findings), "Read before the numbers"),
         ClaimBlock(claims),
+        *([many] if len(required) > MANY_LEVELS else []),
         Callout("Not the only ground", caveat("not_sole_ground")),
     )
 
@@ -79,8 +104,13 @@ def _settled(m: Matches, level: int) -> str:
     if np.isnan(m.p_all).all():
         return "No required level is set, so nothing is said about meeting the role's levels."
     count = count_verdicts(0.0, ALL_REQUIRED, False, m.p_all, m.drawing.confidence)
+    assessed = sum(r.standard is not None for r in m.profile.requirements)
+    others = len(m.profile.left_out)
+    levels = (
+        f"all {assessed} levels that were assessed ({others} more are required)" if others else "all required levels"
+    )
     return (
-        f"{count.meets} of {len(m.person_ids)} applicants meet all required levels with a probability of at least "
+        f"{count.meets} of {len(m.person_ids)} applicants meet {levels} with a probability of at least "
         f"{level} %; {count.does_not_meet} do not with the same certainty; for {count.cannot_tell} the answers do not "
         "settle it."
     )
@@ -220,10 +250,17 @@ def _competencies(pool: PoolComparison) -> tuple[Block, ...]:
         for c, name in enumerate(m.competencies)
     ]
     note = "Expected share that meets: mean of the applicants' probabilities of reaching the level (see the heat map)."
+    if len(m.competencies) > HISTOGRAMS or len(m.person_ids) < FEW_APPLICANTS:
+        figures = [_strips(m)]
     return (
         TableBlock("Applicants per required level", table, {"Expected share that meets": CHANCE}, (note,)),
         *figures,
     )
+
+
+def _strips(m: Matches) -> FigureBlock:
+    names = [plain_name(name) for name in m.competencies]
+    return score_strips(names, m.theta, label="Scores (logits)", level=m.level, level_se=m.level_se)
 
 
 def _sensitivity(m: Matches) -> tuple[Block, ...]:
@@ -254,7 +291,7 @@ def _sensitivity(m: Matches) -> tuple[Block, ...]:
 def _fit(m: Matches) -> tuple[Block, ...]:
     order = _order(m)
     ids = [m.person_ids[i] for i in order]
-    n = len(m.profile.reference)
+    n, count = len(m.profile.reference), len(m.competencies)
     figure = interval_plot(
         ids,
         m.fit.percentile[order],
@@ -265,7 +302,7 @@ def _fit(m: Matches) -> tuple[Block, ...]:
     )
     return (
         Paragraph(caveat("null_distribution", n=n)),
-        Callout("Few competencies", caveat("few_competencies", n=len(m.competencies))),
+        *([Callout("Few competencies", caveat("few_competencies", n=count))] if count < FEW_COMPETENCIES else []),
         figure,
     )
 
@@ -274,16 +311,20 @@ def _methods(pool: PoolComparison) -> tuple[Block, ...]:
     rows = pool.agreement
     table: Columns = {
         "Competency": [plain_name(r.scale) for r in rows],
-        "Self-report items": [r.n_self_report for r in rows],
-        "Situational items": [r.n_situational for r in rows],
+        "Items, self-report": [r.n_self_report for r in rows],
+        "Items, situational": [r.n_situational for r in rows],
         "Alpha, self-report": [r.alpha_self_report for r in rows],
         "Alpha, situational": [r.alpha_situational for r in rows],
+        "Persons": [r.n_persons for r in rows],
         "r": [r.r for r in rows],
-        "r, corrected for unreliability": [r.r_disattenuated for r in rows],
+        "95 % interval": [f"{r.r_lower:.2f} to {r.r_upper:.2f}" if r.r_lower < 1 else "not known" for r in rows],
+        "r, corrected": [r.r_disattenuated for r in rows],
     }
     return (
         Paragraph(caveat("two_methods")),
-        TableBlock("Agreement of the two methods", table, formats(table, NUMBERS), anchor="method-table"),
+        TableBlock(
+            "Agreement of the two methods", table, formats(table, NUMBERS), (METHOD_NOTE,), anchor="method-table"
+        ),
     )
 
 

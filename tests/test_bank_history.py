@@ -117,7 +117,11 @@ STEPS = [
     (replace(BEFORE, status="draft"), {"status": "draft", "content_hash": "b" * 16}, ""),
     (replace(BEFORE, status="retired"), {"status": "operational"}, "it needs a higher version"),
     (replace(BEFORE, status="piloted"), {"status": "operational"}, ""),
-    (None, {"status": "reviewed"}, "its first entry says reviewed; record a draft"),
+    (
+        None,
+        {"status": "reviewed"},
+        "its first entry says reviewed; record it as draft and advance it, or copy the history.csv",
+    ),
     (None, {"status": "draft"}, ""),
     (None, {"status": "external"}, ""),
 ]

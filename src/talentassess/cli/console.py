@@ -22,6 +22,8 @@ OPTION_WORDS = (
     ("missing=[...]", "--missing"),
     ("categories=[...]", "--categories"),
     ("items=[...]", "--items"),
+    ("ta.rating_workbook", "'talentassess bank panel export'"),
+    (", or say replace=True to write over the bank in it", ""),
     ("ta.derive_keys(answers, bank)", "--derive-keys"),
     ("find_occupations('customer')", "'talentassess profile --search customer'"),
 )

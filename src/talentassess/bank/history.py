@@ -233,15 +233,9 @@ def step_fault(before: HistoryEntry | None, after: HistoryEntry) -> str:
     """
     where = f"item '{after.item}': "
     if before is None:
-        first = (
-            ""
-            if after.status in ("draft", "external")
-            else (
-                f"its first entry says {after.status}; record it as draft and advance it, or copy the {LEDGER} of the bank "
-                "it comes from"
-            )
-        )
-        return where + first if first else ""
+        remedy = f"record it as draft and advance it, or copy the {LEDGER} of the bank it comes from"
+        fresh = after.status in ("draft", "external")
+        return "" if fresh else f"{where}its first entry says {after.status}; {remedy}"
     if after.version < before.version:
         return f"{where}the version falls from {before.version} to {after.version}; it may only rise"
     if after.version > before.version:

@@ -21,9 +21,9 @@ panel = typer.Typer(help="Have a bank rated by subject-matter experts, and read 
 
 ALL = 500  # items of a panel on the screen
 LEGEND = (
-    "rwg, icc_k, w: agreement of the experts on effectiveness (within-group agreement, intraclass correlation of their "
-    "mean, Kendall's W).\ni_cvi, cvr: share that calls the item relevant; content validity ratio. best: the panel's best "
-    "option, p_best: how sure; best_agrees: the key says the same."
+    "rwg, icc_k, w: agreement on effectiveness (within-group; intraclass correlation of the mean; Kendall's W).\n"
+    "i_cvi, cvr: share of experts who call the item relevant; content validity ratio.\n"
+    "best, p_best: the panel's best option, and how sure that is; best_agrees: the key says the same."
 )
 SHOWN = ("item", "verdict", "reasons", "rwg", "icc_k", "w", "i_cvi", "cvr", "best", "p_best", "best_agrees")
 

@@ -68,8 +68,8 @@ def read_expert_ratings(
 
     Raises
     ------
-    DataError : no file, a file that is no rating workbook or whose items have another wording in this bank, bad cells (file,
-        sheet and cell each), a workbook without the expert's name, an expert twice.
+    DataError : no file, a file that is no rating workbook or whose items have another wording in this bank, bad cells
+        (file, sheet and cell each), a workbook without the expert's name, an expert twice.
 
     Examples
     --------
@@ -191,8 +191,8 @@ def _belongs(sheets: Mapping[str, Worksheet], reading: _Reading, bank: ItemBank)
     if changed:
         more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
         reading.problems.append(
-            f"{reading.name}: the wording of {', '.join(changed[:NAMED])}{more} has changed since the workbook was made, or "
-            f"is gone; load the bank as it was then ({hidden.get('version')}), or have these items rated again"
+            f"{reading.name}: the wording of {', '.join(changed[:NAMED])}{more} has changed since the workbook was "
+            f"made, or is gone; load the bank as it was then ({hidden.get('version')}), or have these items rated again"
         )
     return not changed
 

@@ -17,6 +17,7 @@ from typing import Protocol, get_args
 
 from talentassess.bank.evidence import EVIDENCE_FIELDS
 from talentassess.bank.load import bank_folder
+from talentassess.bank.records import choices
 from talentassess.bank.review import note, problem, warning
 from talentassess.bank.schema import ItemStatus
 from talentassess.content import content_dir
@@ -316,12 +317,15 @@ def advance_items(
 
     place, history = _folder(folder), load_history(folder)
     last, day = history.latest(), _stamp(author, reason, date)
+    if status not in LIFECYCLE:
+        raise ContentError(f"There is no status '{status}'; {choices(status, LIFECYCLE[1:])}.")
     entries = [HistoryEntry(i.id, i.version, status, day, author, reason, content_hash(i)) for i in items]
     now = [replace(entry, status=item.status) for entry, item in zip(entries, items, strict=True)]
     stale = [f"item '{entry.item}'" for entry in now if _differs(last.get(entry.item), entry)]
     if stale:
         raise ContentError(f"These items are not in the ledger as they are now; record them first. {RECORD}", stale)
-    faults = _faults(last, entries)
+    faults = [f"item '{item.id}': it is {status} already" for item in items if item.status == status]
+    faults = faults + _faults(last, entries)
     if faults:
         raise ContentError(f"The items cannot become {status}.", faults)
     for path, text in edited_statuses(place, [entry.item for entry in entries], status).items():

@@ -25,6 +25,7 @@ OPTION_WORDS = (
     ("categories=[...]", "--categories"),
     ("items=[...]", "--items"),
     ("ta.rating_workbook", "'talentassess bank panel export'"),
+    ("more (all in .problems of this error)", "more"),
     (", or say replace=True to write over the bank in it", ""),
     ("ta.derive_keys(answers, bank)", "--derive-keys"),
     ("find_occupations('customer')", "'talentassess profile --search customer'"),

@@ -237,8 +237,8 @@ def _ledger(check: BankCheck) -> tuple[Block, ...]:
         "reason": "Reason",
         "content_hash": "Content hash",
     }
-    caption = "Events, oldest first"
-    return (TableBlock(caption, rename(history.tables()["history"], names), limit=LEDGER_ROWS, anchor="ledger-table"),)
+    newest = {name: list(cells)[::-1] for name, cells in history.tables()["history"].items()}
+    return (TableBlock("Events, newest first", rename(newest, names), limit=LEDGER_ROWS, anchor="ledger-table"),)
 
 
 def _trace(trace: Traceability) -> tuple[Block, ...]:

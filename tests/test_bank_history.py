@@ -117,7 +117,11 @@ STEPS = [
     (replace(BEFORE, status="draft"), {"status": "draft", "content_hash": "b" * 16}, ""),
     (replace(BEFORE, status="retired"), {"status": "operational"}, "it needs a higher version"),
     (replace(BEFORE, status="piloted"), {"status": "operational"}, ""),
-    (None, {"status": "reviewed"}, "its first entry says reviewed; record a draft"),
+    (
+        None,
+        {"status": "reviewed"},
+        "its first entry says reviewed; record it as draft and advance it, or copy the history.csv",
+    ),
     (None, {"status": "draft"}, ""),
     (None, {"status": "external"}, ""),
 ]
@@ -239,6 +243,11 @@ def test_advancing_refuses_steps_and_unrecorded_items(bank):
     with pytest.raises(ContentError, match="The items cannot become operational") as caught:
         advance(bank, "fu_1", "operational")
     assert "the step from draft to operational is not allowed" in caught.value.problems[0]
+    with pytest.raises(ContentError, match="The items cannot become draft") as again:
+        advance(bank, "fu_1", "draft")
+    assert again.value.problems == ("item 'fu_1': it is draft already",)
+    with pytest.raises(ContentError, match=r"no status 'pilot'; did you mean 'piloted'\?"):
+        advance(bank, "fu_1", "pilot")
     assert ((bank / SELF).read_bytes(), (bank / LEDGER).read_bytes()) == before
     edit(bank, SELF, "I wait until customers", "I pause until customers")
     with pytest.raises(ContentError, match="not in the ledger as they are now; record them first"):

@@ -124,7 +124,15 @@ def test_parts_that_do_not_fit_are_refused_without_files_too(tiny):
 SELF, SJT, CARD = "self_report.yaml", "sjt.yaml", "bank.yaml"
 BROKEN = {
     "broken YAML": (SELF, "responses: agree5", "responses: [agree5", ["self_report.yaml, line", "not valid YAML"]),
-    "tab": (SELF, "    scale: follow_up", "\tscale: follow_up", ["self_report.yaml, line 4", "not valid YAML"]),
+    "colon in a text": (SELF, "text: I wait", "text: I wait: until", ["a colon and a space into double quotes"]),
+    "apostrophe in quotes": (SELF, "text: I wait", "text: 'I don't wait", ["double an apostrophe"]),
+    "quote left open": (SELF, "text: I wait", "text: 'I wait", ["a quotation mark is not closed"]),
+    "tab": (
+        SELF,
+        "    scale: follow_up",
+        "\tscale: follow_up",
+        ["self_report.yaml, line 4", "not valid YAML", "indent with spaces"],
+    ),
     "unknown field": (
         SELF,
         "reverse: false",
@@ -210,7 +218,12 @@ BROKEN = {
         "responses: agree7",
         ["'fu_1'", "'agree7'", "did you mean 'agree5'"],
     ),
-    "duplicate id across files": (SJT, "id: ow_pick", "id: ow_1", ["sjt.yaml, line 3, item 'ow_1'", "occurs 2 times"]),
+    "duplicate id across files": (
+        SJT,
+        "id: ow_pick",
+        "id: ow_1",
+        ["sjt.yaml, line 3, item 'ow_1'", "occurs 2 times", "(also in self_report.yaml)"],
+    ),
     "duplicate scale": (CARD, "id: pace, name", "id: ownership, name", ["scale 'ownership' occurs 2 times"]),
     "field given twice": (
         SELF,
@@ -455,3 +468,23 @@ def test_broken_competencies(tmp_path, old, new, expected):
 
 def test_shipped_competencies():
     assert {"ownership", "follow_up"} <= set(load_competencies().ids)
+
+
+def test_what_systems_and_editors_leave_in_a_folder_is_no_problem(tmp_path, tiny):
+    folder = broken_bank(tmp_path, {})
+    (folder / "sjt").mkdir()
+    for name in (".DS_Store", "~$items.xlsx", "Thumbs.db", "._extra.yaml", "extra.yml"):
+        (folder / "sjt" / name).write_text("left over")
+    (folder / ".hidden.yaml").write_text("left over")
+    with pytest.raises(ContentError) as caught:
+        load_bank(folder)
+    assert caught.value.problems == ("sjt/extra.yml: not read; a file of items ends in .yaml",)
+    (folder / "sjt" / "extra.yml").unlink()
+    assert load_bank(folder) == tiny
+
+
+def test_an_interview_bank_is_called_one():
+    with pytest.raises(
+        ContentError, match="'service_interview' is a shipped interview bank, and an item bank is needed"
+    ):
+        load_bank("service_interview")

@@ -545,6 +545,26 @@ def test_no_number_is_cut_on_a_narrow_screen(capsys, monkeypatch):
     assert "a_long_item_name" in shown
 
 
+def test_a_table_fits_the_terminal_without_losing_anything(capsys, monkeypatch):
+    words = "a sentence of several words that will be folded at its spaces"
+    columns = {"item": ["q1", "q2"], "text": [words, words], **{f"number{k}": [1.5, 123456.0 + k] for k in range(12)}}
+    monkeypatch.setenv("COLUMNS", "80")
+    show_table("Wide", columns)
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    assert [word for word in words.split() if shown.count(word) < 2] == []
+    assert [k for k in range(12) if f"{123456.0 + k:.2f}" not in shown] == []
+    assert shown.count("│ q2") == shown.count("item") > 1  # every part begins with the column that names the rows
+    monkeypatch.setenv("COLUMNS", "400")
+    show_table("Wide", columns)
+    assert capsys.readouterr().out.count("item") == 1
+
+
+def test_a_table_without_rows_says_none(capsys):
+    show_table("Changes from a rather long name to another", {"item": [], "kind": []})
+    assert capsys.readouterr().out == "Changes from a rather long name to another: none\n"
+
+
 def test_long_tables_say_how_many_rows_they_leave_out(capsys):
     show_table("Many", {"row": list(range(45))})
     shown = capsys.readouterr().out

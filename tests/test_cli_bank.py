@@ -64,7 +64,9 @@ def test_bank_record_advance_and_diff_follow_an_item(tmp_path):
     assert "2 event(s) recorded." in shown
     assert "2025-03-31" in shown
     assert "6 event(s) recorded." in run("bank", "advance", new, "--from", "draft", "--to", "reviewed", *WHO)
-    assert "8 status" in run("bank", "diff", old, new)
+    shown = run("bank", "diff", old, new)
+    assert "8 status" in shown
+    assert f"Changes from '{old}' (tiny 1.2.3) to '{new}' (tiny 1.2.3)" in shown
     text = (new / "sjt.yaml").read_text(encoding="utf-8")
     (new / "sjt.yaml").write_text(text.replace("was cut off twice", "was cut off once", 1), encoding="utf-8")
     # drafts became reviewed and one text changed on the way, all at version 1
@@ -82,7 +84,9 @@ def test_bank_trace_shows_the_claims(monkeypatch, tmp_path):
     loaded = ta.load_claims
     monkeypatch.setattr("talentassess.workflow.content_review.load_claims", lambda: loaded(file))
     file.write_text(claims + line, encoding="utf-8")
-    assert "1 of 1 claims of 1 sources are covered" in run("bank", "trace")
+    shown = run("bank", "trace")
+    assert "1 of 1 claims of 1 sources are covered" in shown
+    assert re.search(r"c1 +│ It asks. +│ competency:ownership", shown)
     file.write_text(claims + line.replace("ownership", "owner"), encoding="utf-8")
     found = json.loads(run("bank", "trace", "--json", code=1))["traceability_findings"]
     assert [f["code"] for f in found] == ["claim_not_covered", "dangling_reference"]
@@ -108,10 +112,36 @@ def test_advance_needs_items_or_a_status(refused, tmp_path):
     assert "not both" in refused("bank", "advance", bank, "--to", "reviewed", *WHO)
     assert "not both" in refused("bank", "advance", bank, "fu_1", "--from", "draft", "--to", "reviewed", *WHO)
     none = refused("bank", "advance", bank, "--from", "piloted", "--to", "operational", *WHO)
-    assert "No item of the bank has the status 'piloted'" in none
+    assert "No item of the bank has the status 'piloted'. There are: 8 draft, 3 external." in none
     assert "The bank has no such items. - 'fu_3': did you mean 'fu_" in refused(
         "bank", "advance", bank, "fu_3", "--to", "reviewed", *WHO
     )
+
+
+def test_one_file_is_not_written_over_another(refused, tmp_path):
+    one = tmp_path / "one.html"
+    used = "'one.html' is used by this command already and would be lost"
+    assert used in refused("bank", "check", "service_core", "--out", one, "--blind-read", one)
+    form = ("form", "build", "service_core", "--blocks", "4", "--out", tmp_path / "form.json")
+    assert used in refused(*form, "--questionnaire", one, "--report", one)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_items_lists_every_shipped_bank():
+    listed = json.loads(run("items", "--json"))
+    assert {row["bank"] for row in listed["banks"]} == {"service", "service_core"}
+    assert [row["bank"] for row in listed["interview_banks"]] == ["service_interview"]
+    assert listed["interview_banks"][0]["questions"] == 91
+
+
+def test_the_ledger_of_a_report_begins_with_the_newest(tmp_path):
+    bank = copied_bank(tmp_path / "bank")
+    run("bank", "record", bank, *WHO)
+    run("bank", "advance", bank, "fu_2", "--to", "reviewed", *WHO)
+    run("bank", "check", bank, "--out", tmp_path / "review.json")
+    report = (tmp_path / "review.json").read_text(encoding="utf-8")
+    ledger = report[report.index("Events, newest first") :]
+    assert re.search(r'"Item":\s*\[\s*"fu_2"', ledger)
 
 
 def test_a_bank_of_borrowed_items_has_no_ledger_of_its_own(refused, tmp_path):

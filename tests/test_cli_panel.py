@@ -84,6 +84,38 @@ def test_import_reports_and_saves_the_bank(tmp_path, files):
     assert keyed.item("ow_sr_01").relevance_panel.cvi == 1.0
 
 
+def test_a_panels_key_begins_as_draft_and_its_ledger_goes_along(tmp_path):
+    """A reviewed item that takes the panel's key, from the workbook to the ledger of the saved bank."""
+    rated, who = tmp_path / "rated", ("--author", "A. Author", "--reason", "a reason")
+    ta.save_bank(ta.load_bank("service"), rated)
+    bank = ta.load_bank(rated)
+    ta.record_history(bank.items, rated, author="A. Author", reason="first drafts")
+    panel = simulated_experts(bank, 5, seed=2, relevant=1.0, noise=0.3)
+    books = [filled_workbook(bank, tmp_path / f"{e}.xlsx", panel, e, items=RATED) for e in range(5)]
+    # the items are advanced while the experts have their workbooks
+    ta.advance_items([bank.item(name) for name in RATED], rated, "reviewed", author="A. Author", reason="read")
+    ledger = (rated / "history.csv").read_text(encoding="utf-8")
+    keyed = tmp_path / "keyed"
+    chosen = ("--save-bank", keyed, "--accept", "accept,discuss,rework")
+    arguments = ["bank", "panel", "import", *books, "--bank", rated, *chosen]
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], env=PLAIN)
+    assert done.exit_code == 0, done.output
+    assert "Record them: talentassess bank record" in done.stderr
+    assert (keyed / "history.csv").read_text(encoding="utf-8") == ledger
+    found = {name: ta.load_bank(keyed).item(name) for name in RATED}
+    assert [(found[name].version, found[name].status) for name in RATED] == [
+        (1, "reviewed"), (2, "draft"), (2, "draft")
+    ]  # fmt: skip
+    recorded = CliRunner().invoke(app, ["bank", "record", str(keyed), *who], env=PLAIN)
+    assert (recorded.exit_code, "2 event(s) recorded." in recorded.output) == (0, True)
+
+
+def test_import_refuses_a_folder_that_exists_before_it_reads(tmp_path, files, refused):
+    taken = refused("import", *files, "--bank", "service_core", "--out", tmp_path / "a.html", "--save-bank", tmp_path)
+    assert "exists already. Choose another name for --save-bank." in taken
+    assert not (tmp_path / "a.html").exists()
+
+
 def test_import_prints_json_only(files):
     content = json.loads(run("import", *files, "--bank", "service_core", "--json"))
     assert content["mark"] == "SIMULATED"

@@ -80,6 +80,8 @@ def test_the_same_seed_prints_the_same_form(bank):
 def test_a_form_survives_its_file_and_a_changed_file_is_refused(form, tmp_path):
     path = form.save(tmp_path / "form.json")
     again = ta.load_forced_choice(path)
+    with pytest.raises(ContentError, match=r"There is no file 'nowhere\.json'"):
+        ta.load_forced_choice(tmp_path / "nowhere.json")
     assert (again.blocks, again.form_hash, again.findings) == (form.blocks, form.form_hash, form.findings)
     content = json.loads(path.read_text())
     content["blocks"][0]["statements"][0]["text"] = "I do something else."

@@ -192,9 +192,36 @@ def test_a_workbook_of_another_bank_version_is_refused(tmp_path):
     tiny = ta.load_bank(TINY_BANK)
     other = ta.load_bank(broken_bank(tmp_path, {"sjt.yaml": ("waterproof", "water-proof")}))
     path = ta.rating_workbook(tiny, tmp_path / "a.xlsx", expert="Ann", items=["ow_pick"])
-    message = rf"a\.xlsx: made for the bank tiny \S+ \(content hash {tiny.content_hash}\); this is tiny"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=r"a\.xlsx: the wording of ow_pick has changed .* load the bank as it was then"):
         ta.read_expert_ratings([path], other)
+    message = rf"a\.xlsx: made for the bank tiny \S+ \(content hash {tiny.content_hash}\); this is service_core"
+    with pytest.raises(DataError, match=message):
+        ta.read_expert_ratings([path], BANK)
+
+
+def test_ratings_hold_while_the_wording_that_was_rated_stays(tmp_path):
+    """Another item reworded, a rated item advanced and rekeyed: nothing an expert saw has changed."""
+    path = workbook(tmp_path)
+    other = [item.model_copy(update={"text": "Other words."}) for item in BANK.self_report if item.id == "fu_sr_01"]
+    statements = [next((o for o in other if o.id == item.id), item) for item in BANK.self_report]
+    rated = BANK.item("ow_sj_01")
+    options = [option.model_copy(update={"effectiveness": 6 - option.effectiveness}) for option in rated.options]
+    advanced = rated.model_copy(update={"status": "reviewed", "version": 2, "options": tuple(options)})
+    situations = [advanced if item.id == rated.id else item for item in BANK.situational]
+    now = BANK.model_copy(update={"self_report": tuple(statements), "situational": tuple(situations)})
+    assert now.content_hash != BANK.content_hash
+    read = ta.read_expert_ratings([path], now)
+    assert np.array_equal(read.effectiveness, ta.read_expert_ratings([path], BANK).effectiveness)
+    assert read.bank_hash == now.content_hash
+
+
+def test_a_rated_item_with_other_wording_is_named(tmp_path):
+    path = workbook(tmp_path)
+    reworded = BANK.item("ow_sr_01").model_copy(update={"text": "Other words."})
+    statements = [reworded if item.id == reworded.id else item for item in BANK.self_report]
+    now = BANK.model_copy(update={"self_report": tuple(statements)})
+    with pytest.raises(DataError, match=r"e0\.xlsx: the wording of ow_sr_01 has changed since the workbook was made"):
+        ta.read_expert_ratings([path], now)
 
 
 def test_one_expert_with_two_workbooks_is_refused(tmp_path):

@@ -178,8 +178,11 @@ def load_forced_choice(path: str | Path) -> ForcedChoiceForm:
             blocks=blocks,
             findings=tuple(Finding(**{**f, "severity": Severity[f["severity"]]}) for f in content["findings"]),
         )
+    except FileNotFoundError:
+        raise ContentError(f"There is no file '{file.name}' in '{file.parent.name or '.'}'.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ContentError(f"'{file.name}' cannot be read as a forced-choice form: {error}.") from error
+        remedy = "Give the .json file that was written when the form was built."
+        raise ContentError(f"'{file.name}' cannot be read as a forced-choice form ({error}). {remedy}") from error
     if form.form_hash != content.get("form_hash"):
         raise ContentError(f"The blocks of '{file.name}' were changed after it was saved; build and save it again.")
     return form

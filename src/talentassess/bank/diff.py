@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from talentassess.bank.evidence import EVIDENCE_FIELDS
-from talentassess.bank.history import LIFECYCLE, LifecycleItem, content_hash
+from talentassess.bank.history import CHANGED, CHANGED_DRAFT, LIFECYCLE, LifecycleItem, content_hash
 from talentassess.bank.review import problem, warning
 from talentassess.bank.schema import ItemBank
 from talentassess.core.status import Finding, Severity, finding_columns, gravest_first
@@ -172,8 +172,9 @@ def _broken_rules(old: LifecycleItem, new: LifecycleItem) -> Iterator[Finding]:
         return
     if content_hash(old) != content_hash(new):
         found = f"its content changed, its version is still {new.version}"
-        report = warning if old.status == new.status == "draft" else problem
-        yield report("changed_without_version", new.id, found, "Raise the version and set the status back to draft.")
+        is_draft = old.status == new.status == "draft"
+        report, remedy = (warning, CHANGED_DRAFT) if is_draft else (problem, CHANGED)
+        yield report("changed_without_version", new.id, found, remedy)
     if _stage(new.status) < _stage(old.status):
         found = f"the status goes back from {old.status} to {new.status} at the same version"
         yield problem("status_back", new.id, found, "Only a new version begins again as draft.")

@@ -17,6 +17,7 @@ from typing import Protocol, get_args
 
 from talentassess.bank.evidence import EVIDENCE_FIELDS
 from talentassess.bank.load import bank_folder
+from talentassess.bank.records import choices
 from talentassess.bank.review import note, problem, warning
 from talentassess.bank.schema import ItemStatus
 from talentassess.content import content_dir
@@ -37,6 +38,8 @@ NOT_CONTENT = frozenset(
     )
 )
 SHOWN = 8  # ids named in a finding; more are counted
+CHANGED = "In its file, raise the version by 1 and write status: draft, then record it; or restore the content."
+CHANGED_DRAFT = "Raise its version by 1 if anybody has read or answered the old wording; then record it."
 RECORD = "Run 'talentassess bank record FOLDER --author NAME --reason TEXT'."
 
 
@@ -231,8 +234,9 @@ def step_fault(before: HistoryEntry | None, after: HistoryEntry) -> str:
     """
     where = f"item '{after.item}': "
     if before is None:
-        first = "" if after.status in ("draft", "external") else f"its first entry says {after.status}; record a draft"
-        return where + first if first else ""
+        remedy = f"record it as draft and advance it, or copy the {LEDGER} of the bank it comes from"
+        fresh = after.status in ("draft", "external")
+        return "" if fresh else f"{where}its first entry says {after.status}; {remedy}"
     if after.version < before.version:
         return f"{where}the version falls from {before.version} to {after.version}; it may only rise"
     if after.version > before.version:
@@ -313,12 +317,15 @@ def advance_items(
 
     place, history = _folder(folder), load_history(folder)
     last, day = history.latest(), _stamp(author, reason, date)
+    if status not in LIFECYCLE:
+        raise ContentError(f"There is no status '{status}'; {choices(status, LIFECYCLE[1:])}.")
     entries = [HistoryEntry(i.id, i.version, status, day, author, reason, content_hash(i)) for i in items]
     now = [replace(entry, status=item.status) for entry, item in zip(entries, items, strict=True)]
     stale = [f"item '{entry.item}'" for entry in now if _differs(last.get(entry.item), entry)]
     if stale:
         raise ContentError(f"These items are not in the ledger as they are now; record them first. {RECORD}", stale)
-    faults = _faults(last, entries)
+    faults = [f"item '{item.id}': it is {status} already" for item in items if item.status == status]
+    faults = faults + _faults(last, entries)
     if faults:
         raise ContentError(f"The items cannot become {status}.", faults)
     for path, text in edited_statuses(place, [entry.item for entry in entries], status).items():
@@ -353,13 +360,18 @@ def _append(history: History, entries: Sequence[HistoryEntry], folder: Path) -> 
         remedy = "Raise the version and set the status back to draft, or undo the change"
         raise ContentError(f"The life cycle does not allow these changes; nothing was recorded. {remedy}.", faults)
     if entries:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for entry in (*history.entries, *entries):
-            writer.writerow([getattr(entry, name) for name in COLUMNS])
-        write_whole(folder / LEDGER, stream.getvalue())
+        write_whole(folder / LEDGER, ledger_text([*history.entries, *entries]))
     return tuple(entries)
+
+
+def ledger_text(entries: Sequence[HistoryEntry]) -> str:
+    """Return a ledger as the text of ``history.csv``."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in entries:
+        writer.writerow([getattr(entry, name) for name in COLUMNS])
+    return stream.getvalue()
 
 
 # -- checking -----------------------------------------------------------------------------------------------------
@@ -399,8 +411,8 @@ def _against_ledger(item: LifecycleItem, before: HistoryEntry) -> Iterator[Findi
     changed = now.content_hash != before.content_hash and now.version == before.version
     if changed:
         found = f"its content was changed without a new version (version {before.version}, {before.status}, recorded on"
-        report = warning if before.status == item.status == "draft" else problem
-        remedy = f"Raise the version and set the status back to draft, or restore the content. {RECORD}"
+        is_draft = before.status == item.status == "draft"
+        report, remedy = (warning, CHANGED_DRAFT) if is_draft else (problem, CHANGED)
         yield report("changed_without_version", item.id, f"{found} {before.date})", remedy)
     elif step_fault(before, now):
         remedy = "Correct status and version, or take the steps in between with 'talentassess bank advance'."

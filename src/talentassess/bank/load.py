@@ -145,6 +145,11 @@ def folder_of(name_or_path: str | Path, names: Sequence[str], kind: str) -> Path
         return folder
     if folder.is_file():
         raise ContentError(f"'{folder.name}' is a file; give the folder that holds bank.yaml.")
+    if (content_dir("items") / name_or_path / "bank.yaml").is_file():
+        raise ContentError(
+            f"'{name_or_path}' is a shipped interview bank, and an item bank is needed here; there are: "
+            f"{', '.join(bank_names())}."
+        )
     raise ContentError(
         f"There is no {kind} '{name_or_path}' among the shipped ones ({choices(str(name_or_path), names)}), "
         "nor a folder of that name. Give a shipped name, or the folder that holds bank.yaml."
@@ -156,21 +161,26 @@ def _sources(folder: Path, kind: str) -> list[tuple[Path, str]]:
     single, several = folder / f"{kind}.yaml", folder / kind
     found = [(single, single.name)] if single.exists() else []
     if several.is_dir():
-        found += [(file, f"{kind}/{file.name}") for file in sorted(several.glob("*.yaml"))]
+        found += [(file, f"{kind}/{file.name}") for file in sorted(several.glob("*.yaml")) if _ours(file)]
     return found
 
 
 def _stray_files(folder: Path) -> list[str]:
     """Name YAML files that would otherwise be passed over in silence."""
-    found = sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+    found = sorted(file.name for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and _ours(file))
     stray = [f"{name}: not a file of a bank; {choices(name, BANK_FILES)}" for name in found if name not in BANK_FILES]
     return stray + [
         f"{inner.name}/{file.name}: not read; a file of items ends in .yaml"
         for inner in (folder / kind for kind in ITEM_FOLDERS)
         if inner.is_dir()
         for file in sorted(inner.iterdir())
-        if file.suffix != ".yaml"
+        if file.suffix != ".yaml" and _ours(file)
     ]
+
+
+def _ours(file: Path) -> bool:
+    """Tell a file of a person from what systems and editors leave beside it (.DS_Store, ~$lock, Thumbs.db)."""
+    return not file.name.startswith((".", "~")) and file.name.casefold() not in ("thumbs.db", "desktop.ini")
 
 
 def _own_items(card: BankCard, items: Sequence[SelfReportItem | SituationalItem]) -> list[str]:
@@ -231,10 +241,17 @@ def _raw_items(file: YamlFile | None) -> list[object]:
 
 def _locate(misfit: Misfit, files: Sequence[YamlFile | None]) -> str:
     """Say a misfit with the file and line it stands in; an id given twice is shown where it comes last."""
-    for file in reversed([file for file in files if file is not None]):
-        ids = [raw.get("id") if isinstance(raw, dict) else None for raw in _raw_items(file)]
-        if misfit.item in ids:
-            last = len(ids) - 1 - ids[::-1].index(misfit.item)
-            return f"{file.place(('items', last, misfit.field))}: {misfit.message}"
+    places = [
+        (file, number)
+        for file in files
+        if file is not None
+        for number, raw in enumerate(_raw_items(file))
+        if isinstance(raw, dict) and raw.get("id") == misfit.item
+    ]
+    if places:
+        *others, (file, number) = places
+        other = sorted({before.name for before, _ in others} - {file.name})
+        also = f" (also in {', '.join(other)})" if other else ""
+        return f"{file.place(('items', number, misfit.field))}: {misfit.message}{also}"
     card = files[0]
     return str(misfit) if card is None else f"{card.place((misfit.field,))}: {misfit.message}"

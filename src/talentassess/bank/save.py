@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from talentassess.bank.card import BankCard
-from talentassess.bank.history import LEDGER
+from talentassess.bank.history import LEDGER, ledger_text, load_history
 from talentassess.bank.load import BANK_FILES, ITEM_FOLDERS, load_bank
 from talentassess.bank.schema import Item, ItemBank
 from talentassess.bank.yaml_text import yaml_text
@@ -19,7 +19,7 @@ from talentassess.core.files import write_whole
 SCHEMAS = {"self_report": "talentassess/self_report/1", "sjt": "talentassess/situational/1"}
 
 
-def save_bank(bank: ItemBank, folder: str | Path, *, replace: bool = False) -> Path:
+def save_bank(bank: ItemBank, folder: str | Path, *, replace: bool = False, ledger: str | Path | None = None) -> Path:
     """Write a bank as YAML files; what was written is read back and compared before it takes its place.
 
     ``bank.yaml`` holds the card. Items of several scales go to ``self_report/<scale>.yaml`` and ``sjt/<scale>.yaml``,
@@ -32,6 +32,8 @@ def save_bank(bank: ItemBank, folder: str | Path, *, replace: bool = False) -> P
     bank : the bank.
     folder : where to write it; folders above are made.
     replace : write over an existing bank. Its files are replaced as a whole; its ledger (history.csv) stays.
+    ledger : the bank this one comes from, a shipped name or a folder: what its ledger says of these items goes along.
+        Without it a bank in a new folder has no ledger, and items beyond draft have no past.
 
     Raises
     ------
@@ -53,6 +55,8 @@ def save_bank(bank: ItemBank, folder: str | Path, *, replace: bool = False) -> P
     try:
         for name, text in bank_files(bank).items():
             write_whole(draft / name, text)
+        if ledger is not None and bank.part_of is None:  # else the ledger stays with the items
+            _write_ledger(draft, bank, ledger)
         _check_draft(draft, bank)
         _put_in_place(draft, target)
     finally:
@@ -112,6 +116,12 @@ def _check_target(target: Path, replace: bool) -> None:
             f"The folder '{target.name}' holds something else than a bank's files, and it would be lost: "
             f"{', '.join(other[:8])}. Choose another folder."
         )
+
+
+def _write_ledger(draft: Path, bank: ItemBank, source: str | Path) -> None:
+    kept = [entry for entry in load_history(source).entries if entry.item in set(bank.item_ids)]
+    if kept:
+        write_whole(draft / LEDGER, ledger_text(kept))
 
 
 def _check_draft(draft: Path, bank: ItemBank) -> None:

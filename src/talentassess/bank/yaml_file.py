@@ -84,7 +84,9 @@ def read_yaml(path: Path, name: str | None = None) -> YamlFile:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-        raise _unusable(label, f"{label}{line}: not valid YAML ({error.problem or error.context})") from error
+        problem = error.problem or error.context or ""
+        remedy = next((text for words, text in _REMEDIES.items() if words in problem), "")
+        raise _unusable(label, f"{label}{line}: not valid YAML ({problem}){remedy}") from error
     except yaml.YAMLError as error:
         raise _unusable(label, f"{label}: not valid YAML ({' '.join(str(error).split())})") from error
     if node is None:
@@ -106,6 +108,16 @@ def declared_schema(path: Path) -> str:
     """
     found = _SCHEMA.search(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else None
     return found[1] if found else ""
+
+
+# What an author did, by the words of the parser, which do not say it.
+_REMEDIES = {
+    "mapping values are not allowed": "; put a text that holds a colon and a space into double quotes",
+    "did not find expected key": "; look at the indentation, and double an apostrophe inside single quotes ('')",
+    "tab character": "; indent with spaces",
+    "cannot start any token": "; put a text that begins with a special character into double quotes",
+    "unexpected end of stream": "; a quotation mark is not closed",
+}
 
 
 def _unusable(label: str, *problems: str) -> ContentError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from talentassess.bank.history import HistoryEntry, LifecycleItem
+    from talentassess.bank.traceability import Traceability
+    from talentassess.core.tabular import Columns
 
 Bank = Annotated[str, typer.Argument(help="Item bank: a shipped name or a folder.")]
 Author = Annotated[str, typer.Option("--author", help="Who makes the change.")]
@@ -39,7 +42,7 @@ def check(
     from talentassess.workflow.content_review import review_bank
 
     check_out(out, REPORTS)
-    check_out(blind_read, REPORTS)
+    check_out(blind_read, REPORTS, *([] if out is None else [out]))
     if is_interview_bank(bank):
         _check_interview(bank, out, blind_read, as_json)
         return
@@ -63,6 +66,7 @@ def check(
     if out is not None:
         from talentassess.workflow.report import report as make
 
+        say(f"Writing the report with every item to {out.name} ...")
         say(f"Report: {make(found).save(out)}")
     if blind_read is not None:
         from talentassess.workflow.report_bank import blind_read_report
@@ -105,12 +109,22 @@ def trace(as_json: Json = False) -> None:
     else:
         tables = found.tables()
         show_table("Claims of the sources", tables["sources"])
-        rows = tables["traceability"]
-        show_table("What covers each claim", {n: rows[n] for n in ("claim", "text", "reference", "wording")}, limit=ALL)
+        show_table("What covers each claim; --json has the wordings", _by_claim(found), limit=ALL)
         show_findings(found.findings, limit=ALL)
         print(repr(found))
     if not found.ok:
         raise typer.Exit(1)
+
+
+def _by_claim(found: Traceability) -> Columns:
+    """Return a row per claim with all that covers it."""
+    texts = {row.claim: row.text for row in found.covers}
+    covers = {claim: [row.reference or "nothing" for row in found.covers if row.claim == claim] for claim in texts}
+    return {
+        "claim": list(texts),
+        "what the source asks for": list(texts.values()),
+        "covered by": [", ".join(references) for references in covers.values()],
+    }
 
 
 def diff(
@@ -126,7 +140,8 @@ def diff(
     if as_json:
         emit_tables(found)
     else:
-        show_table(f"Changes from {found.old} to {found.new}", found.tables()["changes"], limit=ALL)
+        title = f"Changes from '{old}' ({found.old}) to '{new}' ({found.new})"
+        show_table(title, found.tables()["changes"], limit=ALL)
         show_findings(found.findings, limit=ALL)
         print(repr(found))
     if not found.ok:
@@ -166,7 +181,9 @@ def advance(
     chosen = [own[name] for name in dict.fromkeys(items or ())]
     chosen = chosen or [item for item in own.values() if item.status == from_status]
     if not chosen:
-        raise ContentError(f"No item of the bank has the status '{from_status}'.")
+        there = Counter(item.status for item in own.values())
+        counts = ", ".join(f"{n} {status}" for status, n in there.items())
+        raise ContentError(f"No item of the bank has the status '{from_status}'. There are: {counts}.")
     _show(advance_items(chosen, bank, to, author=author, reason=reason, date=date), as_json)
 
 

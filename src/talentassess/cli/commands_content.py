@@ -14,12 +14,12 @@ from talentassess.core.tabular import Columns
 
 def items(
     bank: Annotated[
-        str | None, typer.Argument(help="Item bank: a shipped name or a folder; all item banks if left out.")
+        str | None, typer.Argument(help="Bank: a shipped name or a folder; all shipped banks if left out.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the shipped item banks, or the items (or interview questions) of one."""
-    from talentassess.bank.interview_load import is_interview_bank, load_interview_bank
+    """List the shipped banks, or the items (or interview questions) of one."""
+    from talentassess.bank.interview_load import interview_bank_names, is_interview_bank, load_interview_bank
     from talentassess.bank.load import bank_names, load_bank
 
     if bank is None:
@@ -31,7 +31,19 @@ def items(
             "scales": [len(b.scales) for b in banks],
             "items": [len(b.items) for b in banks],
         }
-        emit_json({"banks": rows}) if as_json else show_table("Item banks", rows)
+        talks = [load_interview_bank(name) for name in interview_bank_names()]
+        interviews: Columns = {
+            "bank": [b.id for b in talks],
+            "title": [b.title for b in talks],
+            "version": [b.version for b in talks],
+            "competencies": [len(b.interviews) for b in talks],
+            "questions": [len(b.chains) for b in talks],
+        }
+        if as_json:
+            emit_json({"banks": rows, "interview_banks": interviews})
+            return
+        show_table("Item banks", rows)
+        show_table("Interview banks", interviews)
         return
     if is_interview_bank(bank):
         questions = load_interview_bank(bank)

@@ -31,10 +31,10 @@ def build(
     from talentassess.workflow.report_forced_choice import questionnaire as printed
 
     check_out(out, (".json",))
-    for path in (questionnaire, audit):
-        if path is not None:
-            check_out(path, REPORTS)
+    check_out(questionnaire, REPORTS, out)
+    check_out(audit, REPORTS, out, *([] if questionnaire is None else [questionnaire]))
     design = ForcedChoiceDesign(tolerance=tolerance, mixed=mixed)
+    say(f"Building {blocks} blocks; many blocks take some seconds ...")
     form = build_forced_choice(load_bank(bank), blocks, design=design, seed=seed)
     say(f"{form!r}\nSaved: {form.save(out)}")
     if questionnaire is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,19 @@ from talentassess.cli.console import emit_tables, say, show_findings, show_table
 from talentassess.cli.reading import REPORTS, Json, check_folder, check_out
 from talentassess.core.errors import DataError, TalentAssessError
 
+if TYPE_CHECKING:
+    from talentassess.bank.schema import ItemBank
+    from talentassess.panel import PanelReview
+
 BankName = Annotated[str, typer.Option("--bank", help="Item bank that was rated: a shipped name or a folder.")]
 panel = typer.Typer(help="Have a bank rated by subject-matter experts, and read their ratings.", no_args_is_help=True)
 
+ALL = 500  # items of a panel on the screen
+LEGEND = (
+    "rwg, icc_k, w: agreement on effectiveness (within-group; intraclass correlation of the mean; Kendall's W).\n"
+    "i_cvi, cvr: share of experts who call the item relevant; content validity ratio.\n"
+    "best, p_best: the panel's best option, and how sure that is; best_agrees: the key says the same."
+)
 SHOWN = ("item", "verdict", "reasons", "rwg", "icc_k", "w", "i_cvi", "cvr", "best", "p_best", "best_agrees")
 
 
@@ -87,21 +97,41 @@ def import_ratings(
     from talentassess.workflow.report import report
 
     check_out(out, REPORTS, *files)
+    _check_save(save_bank)
     loaded = load_bank(bank)
     review = review_panel(read_expert_ratings(files, loaded), loaded)
+    if save_bank is not None:  # before the report: a choice that gives no key must not cost the time of a report
+        verdicts = [part.strip() for part in accept.split(",") if part.strip()]
+        _save_keyed(review, loaded, bank, save_bank, statistic=statistic, accept=verdicts)
     if out is not None:
         say(f"Report: {report(review).save(out)}")
-    if save_bank is not None:
-        from talentassess.bank.save import save_bank as save
-        from talentassess.panel import consensus_key
-
-        verdicts = [part.strip() for part in accept.split(",") if part.strip()]
-        keyed = consensus_key(review, loaded, statistic=statistic, accept=verdicts)  # type: ignore[arg-type]
-        say(f"Bank: {save(keyed, save_bank)}")
     if as_json:
         emit_tables(review)
         return
     tables = review.tables()
-    show_table(repr(review), {name: tables["items"][name] for name in SHOWN}, limit=200)
+    show_table(repr(review), {name: tables["items"][name] for name in SHOWN}, limit=ALL)
+    print(LEGEND)
     show_table("Experts", tables["experts"])
     show_findings(review.findings)
+
+
+def _check_save(folder: Path | None) -> None:
+    """Refuse a folder that cannot take the bank before the work begins."""
+    if folder is None:
+        return
+    check_folder(folder)
+    if folder.exists():
+        raise TalentAssessError(f"The folder '{folder.name}' exists already. Choose another name for --save-bank.")
+
+
+def _save_keyed(
+    review: PanelReview, loaded: ItemBank, bank: str, folder: Path, *, statistic: str, accept: list[str]
+) -> None:
+    """Save the bank with the panel's key and the ledger of the bank that was rated; say what remains to be done."""
+    from talentassess.bank.save import save_bank as save
+    from talentassess.panel import consensus_key
+    from talentassess.workflow.content_review import ledger_folder
+
+    keyed = consensus_key(review, loaded, statistic=statistic, accept=accept)  # type: ignore[arg-type]
+    say(f"Bank: {save(keyed, folder, ledger=ledger_folder(bank, loaded))}")
+    say(f"Its new keys are drafts. Record them: talentassess bank record {folder} --author NAME --reason TEXT")

@@ -31,10 +31,11 @@ def consensus_key(
     """Give the situational items the key a panel of experts agrees on.
 
     Each option's effectiveness becomes the mean (median, mode) of the experts' ratings, with its standard error; the
-    item says so in ``key_source`` and ``key_panel``, and its version goes up by 1, the bank's by a minor one. Items of
-    other verdicts keep their key and version. What the experts said of relevance is kept on every item they rated,
-    whatever its verdict. Keys for other role contexts (``in_context``) stay, because nobody rated them, and
-    ``key_source`` says so. A bank taken from another one (``part_of``) becomes a bank of its own.
+    item says so in ``key_source`` and ``key_panel``, its version goes up by 1 (the bank's by a minor one), its status
+    falls back to draft, as the life cycle asks of new content. Items of other verdicts keep key, version and status.
+    What the experts said of relevance is kept on every item they rated, whatever its verdict. Keys for other role
+    contexts (``in_context``) stay, because nobody rated them, and ``key_source`` says so. A bank taken from another one
+    (``part_of``) becomes a bank of its own.
 
     Parameters
     ----------
@@ -123,6 +124,7 @@ def _keyed(item: SituationalItem, row: ItemConsensus, review: PanelReview, stati
         "key_source": _source(item, evidence),
         "key_panel": evidence,
         "version": item.version + 1,
+        "status": "external" if item.status == "external" else "draft",
     }
     return item.model_copy(update=changed)
 

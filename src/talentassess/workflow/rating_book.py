@@ -57,8 +57,8 @@ def rating_workbook(
     A sheet of instructions; a sheet with the scenarios and their options, to be rated from 1 (harmful) to 5 (best); a
     sheet with every scenario and statement beside the definition of its competency, to be rated from 1 (not relevant)
     to 4 (highly relevant) and as essential or not; a cell for a comment in each row. Options stand in an order of their
-    own for every expert, and nothing shows the key. Only cells to fill in can be changed; hidden ids and the bank's
-    content hash tie the ratings to this version of the bank. Read it back with ``read_expert_ratings``.
+    own for every expert, and nothing shows the key. Only cells to fill in can be changed; hidden ids and hashes
+    tie the ratings to the bank and the wording that was rated. Read it back with ``read_expert_ratings``.
 
     Parameters
     ----------
@@ -325,6 +325,7 @@ def _write_hidden(sheet: Worksheet, bank: ItemBank, items: Sequence[Item], seed:
         "items": str(len(items)),
         "options": str(sum(len(item.options) for item in items if isinstance(item, SituationalItem))),
         "seed": str(seed),
+        **{f"{cells.SHOWN}{item.id}": cells.shown_hash(item) for item in items},
     }
     for row, (name, value) in enumerate(rows.items()):
         sheet.write_string(row, 0, name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from talentassess.bank.table_files import TableSource
 
 KeyT = TypeVar("KeyT")
+NAMED = 8  # items in a message; more are counted
 _DATE = re.compile(r"\d{4}(-\d{2}){0,2}")
 
 
@@ -67,8 +68,8 @@ def read_expert_ratings(
 
     Raises
     ------
-    DataError : no file, a file that is no rating workbook or belongs to another version of the bank, bad cells (file,
-        sheet and cell each), a workbook without the expert's name, an expert twice.
+    DataError : no file, a file that is no rating workbook or whose items have another wording in this bank, bad cells
+        (file, sheet and cell each), a workbook without the expert's name, an expert twice.
 
     Examples
     --------
@@ -161,12 +162,12 @@ def _hidden(sheets: Mapping[str, Worksheet]) -> dict[str, str]:
 
 
 def _belongs(sheets: Mapping[str, Worksheet], reading: _Reading, bank: ItemBank) -> bool:
-    """Tell whether a workbook was made for this very bank; note why not."""
+    """Tell whether a workbook was made for this bank with this wording; note why not."""
     needed = (cells.HIDDEN, cells.INSTRUCTIONS, cells.RELEVANCE_SHEET)
     absent = [name for name in needed if name not in sheets]
     if absent:
         reading.problems.append(
-            f"{reading.name}: no rating workbook, it has no sheet '{absent[0]}'; make them with rating_workbook"
+            f"{reading.name}: no rating workbook, it has no sheet '{absent[0]}'; make them with ta.rating_workbook"
         )
         return False
     hidden = _hidden(sheets)
@@ -175,14 +176,25 @@ def _belongs(sheets: Mapping[str, Worksheet], reading: _Reading, bank: ItemBank)
             f"{reading.name}: made in the form {hidden.get('schema')}; this version reads {cells.SCHEMA}"
         )
         return False
-    if hidden.get("content_hash") != bank.content_hash:
+    if hidden.get("content_hash") == bank.content_hash:
+        return True
+    shown = {name.removeprefix(cells.SHOWN): value for name, value in hidden.items() if name.startswith(cells.SHOWN)}
+    if hidden.get("bank") != bank.id or not shown:
         reading.problems.append(
             f"{reading.name}: made for the bank {hidden.get('bank')} {hidden.get('version')} (content hash "
             f"{hidden.get('content_hash')}); this is {bank.id} {bank.version} ({bank.content_hash}); load the bank it "
             "was made for, or have the changed items rated again"
         )
         return False
-    return True
+    now = {item.id: cells.shown_hash(item) for item in bank.items}
+    changed = [item for item, before in shown.items() if now.get(item) != before]
+    if changed:
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        reading.problems.append(
+            f"{reading.name}: the wording of {', '.join(changed[:NAMED])}{more} has changed since the workbook was "
+            f"made, or is gone; load the bank as it was then ({hidden.get('version')}), or have these items rated again"
+        )
+    return not changed
 
 
 def _read_date(front: Worksheet, reading: _Reading) -> None:

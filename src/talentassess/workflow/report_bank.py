@@ -190,7 +190,8 @@ def _statements(scale: str, items: Sequence[SelfReportItem]) -> TableBlock:
         "Key": ["reversed" if item.reverse else "" for item in items],
         "Indicator": [item.indicator for item in items],
         "Desirability": [item.desirability for item in items],
-        "Status": [f"{item.status}, version {item.version}" for item in items],
+        # short, so that the table stands upright between the situations and takes no page of its own
+        "Status, version": [f"{item.status}, {item.version}" for item in items],
     }
     if all(item.desirability is None for item in items):
         del table["Desirability"]
@@ -237,8 +238,8 @@ def _ledger(check: BankCheck) -> tuple[Block, ...]:
         "reason": "Reason",
         "content_hash": "Content hash",
     }
-    caption = "Events, oldest first"
-    return (TableBlock(caption, rename(history.tables()["history"], names), limit=LEDGER_ROWS, anchor="ledger-table"),)
+    newest = {name: list(cells)[::-1] for name, cells in history.tables()["history"].items()}
+    return (TableBlock("Events, newest first", rename(newest, names), limit=LEDGER_ROWS, anchor="ledger-table"),)
 
 
 def _trace(trace: Traceability) -> tuple[Block, ...]:

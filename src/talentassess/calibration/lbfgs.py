@@ -15,6 +15,8 @@ from talentassess.core.status import Status
 
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
 MOVED = 0.25  # logits that any value may move before the preconditioner is made anew
+FAR = 0.5  # logits of a step that leads to another place, whose curvature earlier steps say nothing about ...
+PROGRESS = 1.0  # ... if the objective gains that much; less is a drift along a flat side, which they do describe
 
 
 @dataclass(slots=True)
@@ -89,7 +91,11 @@ def _line_search(run: Run, direction: FloatArray) -> Evaluation | None:
 
 
 def _remember(before: Evaluation, found: Evaluation, memory: _Memory, stuck: BoolArray) -> None:
+    """Remember the step, or forget all steps where this one led far away: there the new preconditioner knows more."""
     s, y = found.free - before.free, before.gradient - found.gradient
+    if np.max(np.abs(s), initial=0.0) > FAR and found.value - before.value > PROGRESS:
+        memory.pairs.clear()
+        return
     y = np.where(stuck, 0.0, y)
     if float(s @ y) > 1e-14:
         memory.pairs.append((s, y))

@@ -80,7 +80,7 @@ def _direction(at: Evaluation, memory: _Memory, stuck: BoolArray) -> FloatArray:
 def _line_search(run: Run, direction: FloatArray) -> Evaluation | None:
     """Backtrack until the objective rises enough (Armijo); None if no step of useful length does."""
     slope = float(direction @ run.at.gradient)
-    length = min(1.0, LONGEST_STEP / float(np.max(np.abs(direction))))
+    length = min(1.0, LONGEST_STEP / float(np.max(np.abs(direction))), _to_a_bound(run, direction))
     noise = 1e-13 * abs(run.at.value)  # rounding of the sum over persons
     while length > 1e-7:
         found = run.evaluate(run.at.free + length * direction)
@@ -88,6 +88,18 @@ def _line_search(run: Run, direction: FloatArray) -> Evaluation | None:
             return found
         length *= 0.4
     return None
+
+
+def _to_a_bound(run: Run, direction: FloatArray) -> float:
+    """Return the length at which the first value meets its bound.
+
+    Beyond it that value alone would stay behind, and along a ridge, as slope and intercept form one, the others would
+    then lead downhill; the next step holds the value at its bound and moves the others accordingly. A value that is as
+    good as there must not shorten the step to nothing: it is moved the rest of the way beside the others.
+    """
+    ends = np.where(direction > 0, run.upper, run.lower) - run.at.free
+    lengths = np.divide(ends, direction, out=np.full(len(ends), np.inf), where=(direction != 0) & (ends != 0))
+    return max(1e-3, float(np.min(lengths, initial=np.inf)))
 
 
 def _remember(before: Evaluation, found: Evaluation, memory: _Memory, stuck: BoolArray) -> None:

@@ -11,7 +11,7 @@ from talentassess.calibration.problem import Problem
 from talentassess.calibration.regression import CovariateGroups
 from talentassess.calibration.run import Path
 from talentassess.calibration.shaped import ShapedGroups
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, block_diagonal
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.covariates import LatentRegression
 from talentassess.core.latent_shape import LatentShape
@@ -85,7 +85,7 @@ def _free(fits: list[Fit]) -> FreeParameters:
             clear = len(fits) == 1 or name.rsplit(".", 1)[0] in items
             names.append(name if clear else f"{fit.name}: {name}")
     values = np.concatenate([fit.path.last.free for fit in fits])
-    return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]))
+    return FreeParameters(tuple(names), values, block_diagonal([fit.cov for fit in fits]))
 
 
 def item_covariances(fit: Fit) -> list[FloatArray]:
@@ -119,7 +119,7 @@ def _latent(fits: list[Fit]) -> Latent:
     groups = fits[0].problem.structure.groups
     parts = [fit.problem.structure.moments(fit.path.last.latent) for fit in fits]
     mean = np.concatenate([part[0] for part in parts], axis=1)
-    cov = np.stack([_block_diagonal([part[1][g] for part in parts]) for g in range(len(groups))])
+    cov = np.stack([block_diagonal([part[1][g] for part in parts]) for g in range(len(groups))])
     shapes = tuple(_shape(fit) for fit in fits)
     return Latent(groups, mean, cov, shapes if any(shapes) else (), _regression(fits))
 
@@ -147,15 +147,6 @@ def _regression(fits: list[Fit]) -> LatentRegression | None:
         sd=sd,
         explained=1 - sd**2 / np.column_stack(total),
     )
-
-
-def _block_diagonal(parts: list[FloatArray]) -> FloatArray:
-    size = sum(len(part) for part in parts)
-    out, start = np.zeros((size, size)), 0
-    for part in parts:
-        out[start : start + len(part), start : start + len(part)] = part
-        start += len(part)
-    return out
 
 
 def _worst(statuses: list[Status]) -> Status:

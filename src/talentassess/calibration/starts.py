@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import expit, ndtri
 
 from talentassess.calibration.constraints import Entries, TieMap
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import ItemBlock
+from talentassess.core.logistic import expit
 from talentassess.core.model import ItemModel
 from talentassess.core.responses import Responses
 from talentassess.core.survey import Survey
@@ -129,7 +129,8 @@ def rough_trait(responses: Responses, models: Mapping[str, str]) -> FloatArray:
 
 
 def _normal_scores(values: FloatArray) -> FloatArray:
-    from scipy.stats import rankdata  # slow to load, and only unfolding items need it
+    from scipy.special import ndtri  # slow to load, as is the next, and only unfolding items need them
+    from scipy.stats import rankdata
 
     normal: FloatArray = ndtri((rankdata(values) - 0.5) / len(values))
     return normal
@@ -180,8 +181,10 @@ def facing_fixed_locations(blocks: Sequence[ItemBlock], entries: Entries, tie: T
 
     Locations are the parameters named ``location``; thresholds and discriminations do not change under reflection.
     """
+    if tie.plain:
+        return tuple(blocks)
     is_location = np.array([p.name == "location" for p in entries.params])
-    fixed = is_location & (np.diff(tie.matrix.indptr) == 0)
+    fixed = is_location & (~tie.is_free)
     stacked = np.concatenate([block.par.ravel() for block in blocks])
     if float(stacked[fixed] @ tie.offset[fixed]) >= 0:
         return tuple(blocks)

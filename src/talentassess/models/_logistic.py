@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit
 from talentassess.core.model import Param
 
 SLOPE_RANGE, INTERCEPT_RANGE = (0.5, 2.2), (-2.0, 2.0)
@@ -37,7 +37,7 @@ def start_asymptote(share: FloatArray, prior_mean: float) -> FloatArray:
 
     An item that fewer answer correctly than guessing explains would start far from any curve that fits it.
     """
-    low: FloatArray = np.minimum(expit(prior_mean), 0.6 * np.maximum(share, 0.01))
+    low: FloatArray = np.minimum(expit(np.array(prior_mean)), 0.6 * np.maximum(share, 0.01))
     return low
 
 

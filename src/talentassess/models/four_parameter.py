@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit
 from talentassess.core.model import ItemModel, Param
 from talentassess.models._logistic import (
     INTERCEPT_RANGE,

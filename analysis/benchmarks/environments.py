@@ -75,9 +75,13 @@ class CannotRunError(Exception):
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of every runner: one thread, and this checkout before any installed talentassess."""
+    """Return the environment of every runner: one thread, and this checkout before any installed talentassess.
+
+    Bytecode is kept, as pip does when it installs a peer: this checkout is not to be compiled anew by every process.
+    """
     paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-    return os.environ | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | ONE_THREAD | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def interpreter(runner: Runner, cache: Path) -> str:

@@ -115,13 +115,18 @@ def stream(case: Case, data: Path, plan: Plan) -> Record:
 
 
 def cold_command(case: Case, data: Path, plan: Plan) -> Record:
-    """Time the whole command ``talentassess calibrate`` on a CSV: start, reading, fit with SEs, writing."""
+    """Time the whole command ``talentassess calibrate`` on a CSV: start, reading, fit with SEs, writing.
+
+    One run before the timed ones leaves the bytecode behind that an installed package has from the start.
+    """
     record = Record()
     command = [sys.executable, "-m", "talentassess.cli", "calibrate", str(data / "x.csv"), "--model", case.model]
     command += ["--items", ",".join(f"q{j + 1}" for j in range(case.j)), "--categories", "0,1"]
+    command += ["--out", str(data / "calibration.json")]
     try:
+        time_command(command, plan.timeout)
         for _ in range(plan.repeats):
-            wall, cpu = time_command([*command, "--out", str(data / "calibration.json")], plan.timeout)
+            wall, cpu = time_command(command, plan.timeout)
             record.wall.append(wall)
             record.cpu.append(cpu)
             print(f"  talentassess calibrate: {wall:.2f} s wall", flush=True)

@@ -53,6 +53,7 @@ CASES = {
     "one item": (50, [3], 0.0),
     "an item wider than a table": (80, [70, 2, 66], 0.1),
     "mostly missing": (400, [4] * 12, 0.8),
+    "so many that windows are guessed": (4000, [2] * 25 + [4] * 5, 0.05),
 }
 
 
@@ -124,13 +125,14 @@ def test_products_that_vanish_are_left_to_logarithms():
 
 
 @compiled_only
-def test_moments_are_those_of_the_posterior():
-    x, starts, log_prob = case(300, [4] * 10, 5, 0.2)
+@pytest.mark.parametrize(("n", "kinds", "slope"), [(300, [4] * 10, 1.2), (5000, [2] * 60, 2.5)])
+def test_moments_are_those_of_the_posterior(n, kinds, slope):
+    x, starts, log_prob = case(n, kinds, 5, 0.2, slope)
     nodes = grid()
-    packed = compile_answers(x, np.zeros(300, dtype=np.int64), np.ones(300), starts)
+    packed = compile_answers(x, np.zeros(n, dtype=np.int64), np.ones(n), starts)
     assert packed is not None
     found, failed = packed.moments(log_prob(nodes), priors(nodes), nodes)
-    chunks = posteriors(x, log_prob(nodes), priors(nodes), np.zeros(300, dtype=np.int64), starts)
+    chunks = posteriors(x, log_prob(nodes), priors(nodes), np.zeros(n, dtype=np.int64), starts)
     weights = np.concatenate([posterior for _, _, posterior, _ in chunks])
     assert not failed.any()
     np.testing.assert_allclose(found[0], weights @ nodes, atol=1e-12)
@@ -159,6 +161,53 @@ def test_survey_is_what_corrcoef_says(missing):
         counted = np.concatenate([np.bincount(x[x[:, j] >= 0, j], minlength=k) for j, k in enumerate(kinds)])
         np.testing.assert_array_equal(found.counts, counted)
     assert len(kept.x) == np.sum((x >= 0).any(axis=1))
+
+
+@compiled_only
+def test_steep_posteriors_keep_the_windows_they_found():
+    """Where the posterior falls by orders of magnitude from node to node, its window must not end where it touches."""
+    x, starts, log_prob = case(3000, [2] * 150, 8, slope=2.5)
+    nodes = grid()
+    ours = answers(x, starts, np.zeros(3000, dtype=np.int64), np.ones(3000)).compiled
+    assert ours is not None
+    seen = []
+    for _ in range(2):
+        ours.expected_counts(log_prob(nodes), priors(nodes))
+        seen.append(ours.window.copy())
+    probabilities = posteriors(x, log_prob(nodes), priors(nodes), np.zeros(3000, dtype=np.int64), starts)
+    dense = np.concatenate([posterior for _, _, posterior, _ in probabilities])
+    first, width = seen[1] % 16, seen[1] // 16
+    last = np.minimum((first + width) * kernel.LANES, len(nodes)) - 1
+    assert (width > 0).all()
+    assert (dense[np.arange(3000), first * kernel.LANES] <= kernel.EDGE)[first > 0].all()
+    assert (dense[np.arange(3000), last] <= kernel.EDGE)[last < len(nodes) - 1].all()
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize(
+    "kinds", [[2] * 13, [2, 5, 3, 7, 2, 4] * 4, [70, 2, 66, 2, 2], [40, 6, 2, 30, 2], [64, 256, 300]]
+)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_packing_keeps_every_answer(kinds, missing):
+    rng = np.random.default_rng(9)
+    x = np.column_stack([rng.integers(0, k, 150) for k in kinds]).astype(np.int16)
+    x[rng.random(x.shape) < missing] = -1
+    layout, rows = kernel.pack_anew(offsets(np.array(kinds)), x)
+    assert layout.complete == (missing == 0)
+    np.testing.assert_array_equal(kernel.unpack(layout, rows), x)
+
+
+@pytest.mark.parametrize("person", [0, 70, 199])
+def test_packing_refuses_a_missing_answer_that_has_no_place(person):
+    x = np.ones((200, 14), dtype=np.int16)
+    x[:, 3] = -1
+    has_room = np.arange(14) == 3
+    layout = kernel.plan_layout(offsets(np.full(14, 2)), has_room)
+    np.testing.assert_array_equal(kernel.unpack(layout, kernel.pack(layout, x)), x)
+    x[person, 13] = -1
+    assert kernel.pack_if_it_fits(layout, x) is None
+    with pytest.raises(RuntimeError, match="no room"):
+        kernel.pack(layout, x)
 
 
 def test_layout_groups_neighbours_and_keeps_tables_small():

@@ -32,11 +32,9 @@ from talentassess.calibration.regression import with_covariates
 from talentassess.calibration.run import Progress
 from talentassess.calibration.stages import from_sample, on_suited_grid, right_way_round
 from talentassess.calibration.standard_errors import covariance
-from talentassess.calibration.streaming import gather
 from talentassess.calibration.structures import NormalGroups
 from talentassess.calibration.testlet_audit import audit_testlets, orient
 from talentassess.calibration.testlets import check_testlet_models, name_testlets
-from talentassess.calibration.together import calibrate_together
 from talentassess.core.calibration import Calibration
 from talentassess.core.covariates import read_covariates
 from talentassess.core.errors import ModelError
@@ -168,6 +166,8 @@ def calibrate(
     with one_blas_thread():
         problems = _problems(responses if gathered is None else gathered, parts, within, own)
         if correlated:
+            from talentassess.calibration.together import calibrate_together  # one by one, none of it is needed
+
             return calibrate_together(responses, problems, settings, across, progress)
         return join_fits(responses, _fit_all(problems, settings, progress), settings)
 
@@ -182,6 +182,8 @@ def _at_hand(
     """Return the answers; of a stream, its first persons and what was gathered from all of it."""
     if isinstance(source, Responses):
         return source, None
+    from talentassess.calibration.streaming import gather  # answers at hand need no reader of streams
+
     gathered = gather(source, model, dimensions, groups, whole)
     return replace(gathered.some, provenance=gathered.provenance), gathered
 

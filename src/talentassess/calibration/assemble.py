@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.inputs import Settings
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.regression import CovariateGroups
 from talentassess.calibration.run import Path
 from talentassess.calibration.shaped import ShapedGroups
-from talentassess.core.arrays import FloatArray
+from talentassess.core.arrays import FloatArray, block_diagonal
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.covariates import LatentRegression
 from talentassess.core.latent_shape import LatentShape
@@ -88,12 +87,16 @@ def _free(fits: list[Fit]) -> FreeParameters:
         effects += _effects(fit, own)
         names += own
     values = np.concatenate([fit.path.last.free for fit in fits])
-    return FreeParameters(tuple(names), values, _block_diagonal([fit.cov for fit in fits]), tuple(effects))
+    return FreeParameters(tuple(names), values, block_diagonal([fit.cov for fit in fits]), tuple(effects))
 
 
 def _effects(fit: Fit, names: list[str]) -> list[tuple[str, str, str, float]]:
     """Return (name, item, parameter, weight) of each part of the composed parameters."""
     tie, entries = fit.problem.tie, fit.problem.entries
+    if not tie.n_effects:
+        return []
+    from scipy import sparse  # slow to load, and most fits compose nothing
+
     first = tie.n_free - tie.n_effects
     part = sparse.coo_array(sparse.csr_array(tie.matrix)[:, first:])
     return [
@@ -133,7 +136,7 @@ def _latent(fits: list[Fit]) -> Latent:
     groups = fits[0].problem.structure.groups
     parts = [fit.problem.structure.moments(fit.path.last.latent) for fit in fits]
     mean = np.concatenate([part[0] for part in parts], axis=1)
-    cov = np.stack([_block_diagonal([part[1][g] for part in parts]) for g in range(len(groups))])
+    cov = np.stack([block_diagonal([part[1][g] for part in parts]) for g in range(len(groups))])
     shapes = tuple(_shape(fit) for fit in fits)
     return Latent(groups, mean, cov, shapes if any(shapes) else (), _regression(fits))
 
@@ -161,15 +164,6 @@ def _regression(fits: list[Fit]) -> LatentRegression | None:
         sd=sd,
         explained=1 - sd**2 / np.column_stack(total),
     )
-
-
-def _block_diagonal(parts: list[FloatArray]) -> FloatArray:
-    size = sum(len(part) for part in parts)
-    out, start = np.zeros((size, size)), 0
-    for part in parts:
-        out[start : start + len(part), start : start + len(part)] = part
-        start += len(part)
-    return out
 
 
 def _worst(statuses: list[Status]) -> Status:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.objective import Evaluation, log_likelihood
 from talentassess.calibration.problem import Problem
@@ -13,7 +12,7 @@ from talentassess.calibration.run import Path
 from talentassess.calibration.standard_errors import SPREAD_FROM
 from talentassess.calibration.starts import rising_items
 from talentassess.calibration.structures import NormalGroups
-from talentassess.core.arrays import FloatArray, IntArray
+from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.errors import CalibrationError
 from talentassess.core.status import Finding, Severity, Status
 
@@ -114,18 +113,25 @@ def _linked_items(problem: Problem) -> tuple[int, IntArray]:
     n_items = problem.responses.n_items
     if problem.survey.answered.max() == n_items:
         return 1, np.zeros(n_items, dtype=np.int64)
-    from scipy.sparse.csgraph import connected_components  # slow to load, and seldom needed
-
     x = problem.x
     together = np.eye(n_items, dtype=bool)
     n_parts, part = n_items, np.arange(n_items)
     for first in range(0, len(x), LOOKED_AT):  # a few persons connect most forms
         given = (x[first : first + LOOKED_AT] >= 0).astype(np.float32)
         together |= given.T @ given > 0
-        n_parts, part = connected_components(sparse.csr_array(together), directed=False)
+        n_parts, part = _connected(together)
         if n_parts == 1:
             break
-    return n_parts, part.astype(np.int64)
+    return n_parts, part
+
+
+def _connected(together: BoolArray) -> tuple[int, IntArray]:
+    """Return the number of connected parts and the part (J,) of each item; together (J, J): answered by one person."""
+    part, before = np.arange(len(together)), np.full(len(together), -1)
+    while np.any(part != before):  # every item takes the lowest number among its neighbours
+        part, before = np.where(together, part, len(together)).min(axis=1), part
+    numbers, part = np.unique(part, return_inverse=True)
+    return len(numbers), part.astype(np.int64)
 
 
 def count_parameters(problem: Problem, dimension: str) -> list[Finding]:
@@ -239,7 +245,7 @@ def _slopes(problem: Problem, at: Evaluation) -> list[Finding]:
 
 def _reflection(problem: Problem, at: Evaluation, dimension: str) -> list[Finding]:
     """Say which way an unfolding scale runs where nothing but the convention decides it."""
-    free = np.diff(problem.tie.matrix.indptr) > 0
+    free = problem.tie.is_free
     locations = np.flatnonzero([p.name == "location" for p in problem.entries.params])
     if rising_items(problem.responses.item_ids, _models(problem)).any() or not free[locations].all():
         return []

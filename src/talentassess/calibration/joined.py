@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from talentassess.calibration.constraints import Entries, Equal, TieMap, merge_equal
+from talentassess.calibration.constraints import Entries, Equal, TieMap
 from talentassess.calibration.correlated import CorrelatedNormal, correlation_roots
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.structures import NormalGroups
+from talentassess.calibration.ties import merge_equal
 from talentassess.core.answers import gather_answers
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.ep import ep_form
@@ -115,14 +116,14 @@ def _join_blocks(parts: Sequence[Problem]) -> tuple[ItemBlock, ...]:
 
 def _join_ties(ties: Sequence[TieMap]) -> TieMap:
     """Return the dimensions' linear maps side by side; a name without an item in it stays clear by its examples."""
+    side_by_side = sparse.csr_array(sparse.block_diag([tie.matrix for tie in ties], format="csr"))
     return TieMap(
-        matrix=sparse.csr_array(sparse.block_diag([tie.matrix for tie in ties], format="csr")),
+        ties=None if all(tie.plain for tie in ties) else side_by_side,
         offset=np.concatenate([tie.offset for tie in ties]),
         names=tuple(name for tie in ties for name in tie.names),
         lower=np.concatenate([tie.lower for tie in ties]),
         upper=np.concatenate([tie.upper for tie in ties]),
         param_names=tuple(name for tie in ties for name in tie.param_names),
-        plain=all(tie.plain for tie in ties),
     )
 
 

@@ -15,6 +15,8 @@ from talentassess.core.status import Status
 
 MEMORY = 15  # pairs kept: enough for the slow directions of short tests
 MOVED = 0.25  # logits that any value may move before the preconditioner is made anew
+FAR = 0.5  # logits of a step that leads to another place, whose curvature earlier steps say nothing about ...
+PROGRESS = 1.0  # ... if the objective gains that much; less is a drift along a flat side, which they do describe
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ def _direction(at: Evaluation, memory: _Memory, stuck: BoolArray) -> FloatArray:
 def _line_search(run: Run, direction: FloatArray) -> Evaluation | None:
     """Backtrack until the objective rises enough (Armijo); None if no step of useful length does."""
     slope = float(direction @ run.at.gradient)
-    length = min(1.0, LONGEST_STEP / float(np.max(np.abs(direction))))
+    length = min(1.0, LONGEST_STEP / float(np.max(np.abs(direction))), _to_a_bound(run, direction))
     noise = 1e-13 * abs(run.at.value)  # rounding of the sum over persons
     while length > 1e-7:
         found = run.evaluate(run.at.free + length * direction)
@@ -88,8 +90,24 @@ def _line_search(run: Run, direction: FloatArray) -> Evaluation | None:
     return None
 
 
+def _to_a_bound(run: Run, direction: FloatArray) -> float:
+    """Return the length at which the first value meets its bound.
+
+    Beyond it that value alone would stay behind, and along a ridge, as slope and intercept form one, the others would
+    then lead downhill; the next step holds the value at its bound and moves the others accordingly. A value that is as
+    good as there must not shorten the step to nothing: it is moved the rest of the way beside the others.
+    """
+    ends = np.where(direction > 0, run.upper, run.lower) - run.at.free
+    lengths = np.divide(ends, direction, out=np.full(len(ends), np.inf), where=(direction != 0) & (ends != 0))
+    return max(1e-3, float(np.min(lengths, initial=np.inf)))
+
+
 def _remember(before: Evaluation, found: Evaluation, memory: _Memory, stuck: BoolArray) -> None:
+    """Remember the step, or forget all steps where this one led far away: there the new preconditioner knows more."""
     s, y = found.free - before.free, before.gradient - found.gradient
+    if np.max(np.abs(s), initial=0.0) > FAR and found.value - before.value > PROGRESS:
+        memory.pairs.clear()
+        return
     y = np.where(stuck, 0.0, y)
     if float(s @ y) > 1e-14:
         memory.pairs.append((s, y))

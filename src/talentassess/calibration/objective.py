@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from talentassess.calibration.priors import Prior
 from talentassess.calibration.problem import Problem
 from talentassess.core.arrays import FloatArray, IntArray
 from talentassess.core.likelihood import EStep, ItemBlock, block_rows, stack_log_prob
@@ -94,19 +96,27 @@ def pseudo_counts(problem: Problem) -> FloatArray:
 
 def _log_priors(problem: Problem, free: FloatArray) -> tuple[float, FloatArray]:
     total, slope = 0.0, np.zeros(problem.tie.n_free)
-    for f, prior in enumerate(problem.priors):
-        if prior is not None:
-            value = free[f : f + 1]
-            total += float(prior.log_density(value)[0])
-            if np.isfinite(total):  # outside a prior's range the point is refused; its slope does not exist
-                slope[f] = prior.slope(value)[0]
+    acting = _acting(problem.priors)
+    for prior, places in acting:
+        total += float(np.sum(prior.log_density(free[places])))
+    if np.isfinite(total):  # outside a prior's range the point is refused; its slope does not exist
+        for prior, places in acting:
+            slope[places] = prior.slope(free[places])
     return total, slope
 
 
 def prior_curvature(problem: Problem, free: FloatArray) -> FloatArray:
     """Return (F_items,) curvature of the log priors at the free values."""
     curvature = np.zeros(problem.tie.n_free)
-    for f, prior in enumerate(problem.priors):
-        if prior is not None:
-            curvature[f] = prior.curvature(free[f : f + 1])[0]
+    for prior, places in _acting(problem.priors):
+        curvature[places] = prior.curvature(free[places])
     return curvature
+
+
+def _acting(priors: Sequence[Prior | None]) -> list[tuple[Prior, IntArray]]:
+    """Return each prior with the free values it acts on: asked once for all of them, not value by value."""
+    places: dict[int, list[int]] = {}
+    for f, prior in enumerate(priors):
+        if prior is not None:
+            places.setdefault(id(prior), []).append(f)
+    return [(prior, np.array(own)) for own in places.values() if (prior := priors[own[0]]) is not None]

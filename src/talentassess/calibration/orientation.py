@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.objective import Evaluation
 from talentassess.calibration.problem import Problem
@@ -31,6 +30,8 @@ def _agreement(problem: Problem, at: Evaluation) -> float:
 def _signs(problem: Problem) -> FloatArray | None:
     """Return -1 for free values (F,) that are slopes or latent means, 1 for the others; None if the two are mixed."""
     is_slope: BoolArray = np.array([param.name.startswith("slope") for param in problem.entries.params])
+    from scipy import sparse  # slow to load, and few scales run the wrong way
+
     tie = problem.tie
     used = sparse.coo_array(tie.matrix)
     slopes = np.bincount(used.coords[1], is_slope[used.coords[0]], minlength=tie.n_free)

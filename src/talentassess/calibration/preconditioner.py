@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.objective import Evaluation, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
@@ -38,7 +37,7 @@ def precondition(problem: Problem, at: Evaluation, *, seen: bool = False, held: 
     rest = _symmetric_solver(problem.structure.information(at.step, at.latent))
     if lost is None:
         return lambda v: np.concatenate([items(v[:n_items, None])[:, 0], rest(v[n_items:])])
-    spread: FloatArray = lost if problem.tie.plain else problem.tie.matrix.T @ lost
+    spread = problem.tie.back(lost)
     solved = items(spread)
     left, directions = np.linalg.eigh(np.eye(spread.shape[1]) - spread.T @ solved)
     inverse = (directions / np.maximum(left, LEAST_SHARE)) @ directions.T
@@ -78,7 +77,7 @@ def _information(problem: Problem, at: Evaluation) -> tuple[list[FloatArray], Fl
 def _columns(problem: Problem, at: Evaluation, cross: Sequence[FloatArray], root: FloatArray) -> FloatArray:
     """Stack the blocks' cross information (Jb, P, Q), scaled by root (D, Q), under their dimensions: (T, D * Q)."""
     n_nodes = root.shape[1]
-    out = np.zeros((problem.tie.matrix.shape[0], root.size))
+    out = np.zeros((len(problem.tie.offset), root.size))
     row = 0
     for block, part in zip(at.blocks, cross, strict=True):
         d, size = block.dims[0], part.shape[0] * part.shape[1]
@@ -92,7 +91,8 @@ def _item_solver(problem: Problem, at: Evaluation, complete: Sequence[FloatArray
     tie, most = problem.tie, max(float(np.max(part)) for part in complete)
     curvature = np.maximum(prior_curvature(problem, at.free), 0.0) + np.where(held, HELD * max(most, RIDGE), 0.0)
     if not tie.plain:
-        from scipy.sparse.linalg import splu  # slow to load, and seldom needed
+        from scipy import sparse  # slow to load, as is the next, and most forms have no ties
+        from scipy.sparse.linalg import splu
 
         matrix = tie.matrix.T @ sparse.block_diag([m for part in complete for m in part], format="csr") @ tie.matrix
         matrix = matrix + sparse.diags_array(curvature)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit, xlogy
 
 from talentassess.core.arrays import FloatArray
 from talentassess.core.errors import ModelError
+from talentassess.core.logistic import expit, log_expit
 
 
 class Prior(Protocol):
@@ -99,8 +99,7 @@ class BetaPrior:
 
     def log_density(self, value: FloatArray) -> FloatArray:
         """Return (a - 1) log g + (b - 1) log(1 - g) with g = expit(v)."""
-        g: FloatArray = expit(value)
-        return np.asarray(xlogy(self.a - 1, g) + xlogy(self.b - 1, 1 - g), dtype=np.float64)
+        return (self.a - 1) * log_expit(value) + (self.b - 1) * log_expit(-value)
 
     def slope(self, value: FloatArray) -> FloatArray:
         """Return (a - 1)(1 - g) - (b - 1) g."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from talentassess.calibration.bifactor import with_testlets
 from talentassess.calibration.constraints import Composed, Constraint, Entries, TieMap, list_entries, tie_parameters
 from talentassess.calibration.priors import NormalPrior, Prior
 from talentassess.calibration.starts import category_worth, facing_fixed_locations, starting_values
@@ -85,11 +84,13 @@ class Problem:
 
     def _project(self, pars: Sequence[FloatArray]) -> FloatArray:
         stacked = np.concatenate([par.ravel() for par in pars]) - self.tie.offset
+        if self.tie.plain:
+            return np.concatenate([stacked, self.structure.start])
         if self.tie.composed:  # effects overlap, so that shares of the sums would not do: their least squares
             square, image = (self.tie.matrix.T @ self.tie.matrix).toarray(), self.tie.matrix.T @ stacked
             return np.concatenate([np.linalg.lstsq(square, np.asarray(image))[0], self.structure.start])
         weights = np.maximum(np.abs(self.tie.matrix).sum(axis=0), 1e-12)
-        # exact for plain and tied parameters (their mean); for the rating scale design a rough projection will do
+        # exact for tied parameters (their mean); for the rating scale design a rough projection will do
         item_values = np.asarray(self.tie.matrix.T @ stacked) / weights
         return np.concatenate([item_values, self.structure.start])
 
@@ -147,7 +148,7 @@ def build_problem(
         entries=entries,
         tie=tie,
         priors=_priors(tie, entries, priors),
-        structure=with_testlets(base, own) if own else base,
+        structure=_with_testlets(base, own) if own else base,
         x=answers.x,
         pseudo=EMPTY_CATEGORY_WEIGHT * unused.astype(np.float64),
         specific=tuple(testlets),
@@ -160,6 +161,12 @@ def _refuse_taken_names(tie: TieMap, latent: Sequence[str]) -> None:
     taken = sorted(set(tie.names[own:]) & {*tie.names[:own], *latent})
     if taken:
         raise ModelError(f"Composed(...): an estimate is called '{taken[0]}' already. Give the effect another name.")
+
+
+def _with_testlets(base: NormalGroups, own: tuple[IntArray, ...]) -> Structure:
+    from talentassess.calibration.bifactor import with_testlets  # most forms have no testlets
+
+    return with_testlets(base, own)
 
 
 def _first_look(

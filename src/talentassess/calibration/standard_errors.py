@@ -6,16 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
-from talentassess.calibration.bifactor import Bifactor
-from talentassess.calibration.correlated import CorrelatedNormal
-from talentassess.calibration.correlated_information import correlated_moments
 from talentassess.calibration.missing_information import cross_products, score_moments
 from talentassess.calibration.objective import Evaluation, evaluate, item_gradient, prior_curvature, pseudo_counts
 from talentassess.calibration.problem import Problem
 from talentassess.calibration.structures import NormalGroups
-from talentassess.calibration.testlet_information import reduced_moments
 from talentassess.core.arrays import BoolArray, FloatArray, IntArray
 from talentassess.core.errors import ModelError
 from talentassess.core.likelihood import ItemBlock
@@ -77,7 +72,7 @@ def held_by_weak_prior(problem: Problem) -> IntArray:
     """
     items = {item for item, w in zip(problem.responses.item_ids, problem.pseudo, strict=True) if w > 0}
     rows = np.flatnonzero([item in items for item in problem.entries.items])
-    return np.unique(sparse.coo_array(problem.tie.matrix[rows, :]).coords[1]).astype(np.int64)
+    return problem.tie.behind(rows)
 
 
 def _informations(
@@ -93,6 +88,23 @@ def _informations(
         moments = score_moments(problem, at, problem.structure if sample is None else sample)
         share = 1.0 if sample is None else float(sample.group_sizes().sum() / problem.structure.group_sizes().sum())
         return complete + prior - moments.spread / share, moments.crossprod, moments.meat
+    several = _informations_of_several(problem, at, prior)
+    if several is not None:
+        return several
+    crossprod, meat = cross_products(problem, at) if needed else (np.zeros_like(prior), np.zeros_like(prior))
+    return gradient_information(problem, at), crossprod, meat
+
+
+def _informations_of_several(
+    problem: Problem, at: Evaluation, prior: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """Return what ``_informations`` does where there are several dimensions; None for other structures."""
+    # imported here because a form of one dimension, the common case, needs none of them
+    from talentassess.calibration.bifactor import Bifactor
+    from talentassess.calibration.correlated import CorrelatedNormal
+    from talentassess.calibration.correlated_information import correlated_moments
+    from talentassess.calibration.testlet_information import reduced_moments
+
     if isinstance(problem.structure, Bifactor):
         moments = reduced_moments(problem, at, problem.structure)
         complete = complete_information(problem, at, problem.structure.base)
@@ -103,8 +115,7 @@ def _informations(
         n_free = problem.tie.n_free
         complete[n_free:, n_free:] = -_symmetric_derivative(found.latent_gradient, len(at.latent))
         return complete + prior - found.spread, found.crossprod, found.meat
-    crossprod, meat = cross_products(problem, at) if needed else (np.zeros_like(prior), np.zeros_like(prior))
-    return gradient_information(problem, at), crossprod, meat
+    return None
 
 
 def gradient_information(problem: Problem, at: Evaluation) -> FloatArray:
@@ -166,8 +177,7 @@ def _item_information(problem: Problem, at: Evaluation, counts: FloatArray) -> F
         pieces += list(-_symmetric_derivative(moved_gradient, block.par.shape[1], _safe_step(block, theta)))
     tie, n_free = problem.tie, problem.tie.n_free
     out = np.zeros((len(at.free), len(at.free)))
-    by_items = tie.matrix.T @ sparse.block_diag(pieces, format="csr") @ tie.matrix
-    out[:n_free, :n_free] = by_items.toarray()
+    out[:n_free, :n_free] = tie.fold(pieces)
     return out
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from talentassess.calibration.constraints import Entries, TieMap
 from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 from talentassess.core.likelihood import ItemBlock
+from talentassess.core.logistic import expit
 from talentassess.core.model import ItemModel
 from talentassess.core.responses import Responses
 from talentassess.core.survey import Survey
@@ -18,7 +18,8 @@ from talentassess.models import find_model
 
 CLASSES = 15  # of persons by rough trait: fine enough for the curves, with enough answers in each
 NORMAL = 1.7  # logistic slope that resembles a normal ogive of slope 1
-COARSE = {2: 1.25, 3: 1.12}  # by number of categories: what cutting into them takes from a correlation, undone
+COARSE = {3: 1.12}  # by number of categories: what cutting into them takes from a correlation, undone
+ASYMPTOTES = ("guessing", "upper")  # parameters on the logit scale that squeeze a curve from below and above
 CLEAR = 0.5  # share of the largest loading that gives an item a clear side
 
 
@@ -44,21 +45,42 @@ def starting_values(
     slopes = [p for p, name in enumerate(names) if name.startswith("slope")]
     intercepts = [p for p, name in enumerate(names) if name.startswith("intercept")]
     rest = survey.rest_correlation[items]
-    if model.ordered and n_dims == 1 and len(slopes) == 1 and len(intercepts) == len(names) - 1:
-        slope = _rough_slope(np.abs(rest), n_cat)
+    squeezed = [p for p, name in enumerate(names) if name in ASYMPTOTES]
+    if model.ordered and n_dims == 1 and len(slopes) == 1 and len(intercepts) + len(squeezed) == len(names) - 1:
+        if n_cat == 2:
+            ends = {name: expit(par[:, names.index(name)]) for name in ASYMPTOTES if name in names}
+            share = answers[:, 1] / np.maximum(answers.sum(axis=1), 1.0)
+            latent = np.abs(rest) * _undo_cutting(share, ends.get("guessing", 0.0), ends.get("upper", 1.0))
+        else:
+            latent = np.abs(rest) * COARSE.get(n_cat, 1.05)
+        slope = _rough_slope(latent)
         par[:, slopes] *= slope[:, None]
         par[:, intercepts] *= np.sqrt((1 + (slope / NORMAL) ** 2) / (1 + 1 / NORMAL**2))[:, None]
     par[:, slopes] *= np.where(rest < 0, -1.0, 1.0)[:, None]
     return par
 
 
-def _rough_slope(rest: FloatArray, n_cat: int) -> FloatArray:
+def _undo_cutting(share: FloatArray, low: FloatArray | float, high: FloatArray | float) -> FloatArray:
+    """Return (Jb,) what turns correlations with a share (Jb,) of correct answers into biserial ones.
+
+    Equation: sqrt(p (1 - p)) / ((u - g) phi(z)), z the normal quantile of (p - g) / (u - g): the factor from point
+    biserial to biserial (Lord & Novick 1968, ch. 15), for curves between asymptotes g and u. The quantile is Tukey's
+    4.91 (p^.14 - (1 - p)^.14), within .01 here.
+    """
+    inside = np.clip((share - low) / (high - low), 0.03, 0.97)
+    z = 4.91 * (inside**0.14 - (1 - inside) ** 0.14)
+    height = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    factor: FloatArray = np.sqrt(share * (1 - share)) / ((high - low) * height)
+    return factor
+
+
+def _rough_slope(rho: FloatArray) -> FloatArray:
     """Return logistic slopes (Jb,) from item-rest correlations (Jb,), as the normal ogive links the two.
 
     Equation: a = 1.7 rho / sqrt(1 - rho^2) (Lord & Novick 1968, eq. 16.10.7), with rho the correlation before the
     answers were cut into few categories.
     """
-    rho = np.clip(rest * COARSE.get(n_cat, 1.05), 0.2, 0.83)
+    rho = np.clip(rho, 0.2, 0.83)
     slope: FloatArray = NORMAL * rho / np.sqrt(1 - rho**2)
     return slope
 
@@ -107,7 +129,8 @@ def rough_trait(responses: Responses, models: Mapping[str, str]) -> FloatArray:
 
 
 def _normal_scores(values: FloatArray) -> FloatArray:
-    from scipy.stats import rankdata  # slow to load, and only unfolding items need it
+    from scipy.special import ndtri  # slow to load, as is the next, and only unfolding items need them
+    from scipy.stats import rankdata
 
     normal: FloatArray = ndtri((rankdata(values) - 0.5) / len(values))
     return normal
@@ -158,8 +181,10 @@ def facing_fixed_locations(blocks: Sequence[ItemBlock], entries: Entries, tie: T
 
     Locations are the parameters named ``location``; thresholds and discriminations do not change under reflection.
     """
+    if tie.plain:
+        return tuple(blocks)
     is_location = np.array([p.name == "location" for p in entries.params])
-    fixed = is_location & (np.diff(tie.matrix.indptr) == 0)
+    fixed = is_location & (~tie.is_free)
     stacked = np.concatenate([block.par.ravel() for block in blocks])
     if float(stacked[fixed] @ tie.offset[fixed]) >= 0:
         return tuple(blocks)

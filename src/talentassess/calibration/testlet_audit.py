@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from talentassess.calibration.objective import evaluate
 from talentassess.calibration.problem import Problem
@@ -40,11 +39,12 @@ def _specific_rows(problem: Problem) -> list[BoolArray]:
 
 
 def _stacked(problem: Problem, free: FloatArray) -> FloatArray:
-    return np.asarray(problem.tie.matrix @ free[: problem.tie.n_free] + problem.tie.offset)
+    return problem.tie.forth(free[: problem.tie.n_free])
 
 
 def _columns(problem: Problem, rows: BoolArray) -> list[int]:
-    return sorted(set(sparse.coo_array(problem.tie.matrix[np.flatnonzero(rows), :]).coords[1].tolist()))
+    found: list[int] = problem.tie.behind(np.flatnonzero(rows)).tolist()
+    return found
 
 
 def audit_testlets(path: Path, cov: FloatArray, dimension: str) -> list[Finding]:

@@ -68,8 +68,7 @@ def gather_answers(responses: Responses, group: IntArray, worth: FloatArray) -> 
     x, starts = responses.x, offsets(responses.n_cat)
     weight: FloatArray = np.ones(len(x)) if responses.weight is None else responses.weight
     if x.shape[1] > MERGE_UP_TO and kernel.library() is not None:
-        layout = kernel.plan_layout(starts, kernel.any_missing(x))
-        codes = kernel.pack(layout, x)
+        layout, codes = kernel.pack_anew(starts, x)
         survey = survey_from_sums(*kernel.survey_sums(layout, codes, worth), starts, worth)
         if (survey.answered == 0).any():
             kept = survey.answered > 0
@@ -98,18 +97,11 @@ def kernel_answers(
     return Answers(x, group, weight, weight if plain else weight**2, starts, compiled)
 
 
-def compile_answers(
-    x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray, *, complete: bool = False
-) -> kernel.Compiled | None:
-    """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none.
-
-    ``complete`` says that no answer is missing.
-    """
+def compile_answers(x: CodeArray, group: IntArray, weight: FloatArray, starts: IntArray) -> kernel.Compiled | None:
+    """Return codes (N, J) with their groups (N,) and weights (N,) laid out for the kernel; None where there is none."""
     if kernel.library() is None or not len(x):
         return None
-    missing = np.zeros(x.shape[1], dtype=bool) if complete else kernel.any_missing(x)
-    layout = kernel.plan_layout(starts, missing)
-    return _compiled(layout, kernel.pack(layout, x), group, weight)
+    return _compiled(*kernel.pack_anew(starts, x), group, weight)
 
 
 def _compiled(layout: kernel.Layout, codes: NDArray[np.uint16], group: IntArray, weight: FloatArray) -> kernel.Compiled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,16 @@ def nodes_innermost(n_nodes: int, *rest: int) -> FloatArray:
     Models are evaluated at all nodes at once, item by item: elementwise work and sums over nodes then run along memory.
     """
     return np.moveaxis(np.empty((*rest, n_nodes)), -1, 0)
+
+
+def block_diagonal(parts: Sequence[FloatArray]) -> FloatArray:
+    """Return square arrays (n, n) of any sizes along the diagonal of one (N, N), zeros elsewhere."""
+    size = sum(len(part) for part in parts)
+    out, start = np.zeros((size, size)), 0
+    for part in parts:
+        out[start : start + len(part), start : start + len(part)] = part
+        start += len(part)
+    return out
 
 
 class CodeRows(Protocol):

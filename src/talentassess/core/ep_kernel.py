@@ -17,8 +17,7 @@ from talentassess.core.kernel import (
     fold,
     joint_tables,
     library,
-    pack,
-    plan_layout,
+    pack_anew,
     run_slices,
     zeros,
 )
@@ -48,10 +47,10 @@ def pack_dimensions(x: CodeArray, starts: IntArray, dim_of_item: IntArray, n_dim
     if not hasattr(library(), "talentassess_ep"):  # none, or one built before there was this
         return None
     breaks = (np.flatnonzero(np.diff(dim_of_item)) + 1).tolist()
-    layout = plan_layout(starts, np.any(x < 0, axis=0), breaks)
+    layout, codes = pack_anew(starts, x, breaks)
     dim_of_group = dim_of_item[layout.first_item[:-1]]
     dim_starts = np.searchsorted(dim_of_group, np.arange(n_dims + 1)).astype(np.int64)
-    return Packed(layout, dim_starts, pack(layout, x))
+    return Packed(layout, dim_starts, codes)
 
 
 _WHOLE = ("first", "last", "n_dims", "n_blocks", "n_groups", "max_sweeps")

@@ -2,8 +2,8 @@
  *
  * Neighbouring items are grouped so that one table row holds the product of their category probabilities at all nodes;
  * a person is then one row per group, multiplied. Nodes come in blocks of eight. Most posteriors are narrow, so a
- * person's window (first block, number of blocks) is remembered from pass to pass and given up where the posterior
- * reaches its edge. Threads are the caller's business: a pass touches nothing but its own record.
+ * person's window (first block, number of blocks) is remembered from pass to pass, at first guessed from that of persons
+ * with like answers, and given up where the posterior reaches its edge. Threads are the caller's business: a pass touches nothing but its own record.
  */
 #include <math.h>
 #include <stdint.h>
@@ -15,6 +15,7 @@
 #define CHECK_EVERY 10  /* groups between looks at underflow */
 #define MOST_BLOCKS 128 /* of eight nodes */
 #define UNKNOWN 0
+#define BINS 256        /* of persons whose posteriors are likely to lie alike */
 
 typedef double vec __attribute__((vector_size(8 * LANES), aligned(8 * LANES)));
 
@@ -41,7 +42,7 @@ typedef struct {
   double *mean;          /* (n) out, or NULL */
   double *second;        /* (n) out: E[theta^2]; with mean */
   double *log_marginal;  /* (n) out, or NULL */
-  uint8_t *window;       /* (n) in and out: first block + 16 * number of blocks, or UNKNOWN; NULL: always all nodes */
+  uint8_t *window;       /* (n) in and out: first block + 16 * number of blocks, or UNKNOWN; NULL: not remembered */
   double edge;           /* share of the posterior at a window's edge above which it is given up */
   uint8_t *failed;       /* (n) out: 1 where the products vanish and the caller must use logarithms */
   double loglik;         /* out: weighted, without the failed */
@@ -52,6 +53,13 @@ typedef struct {
   double scale; /* log of what was divided out */
   vec *posterior;
 } Seat;
+
+/* Windows by what the answers say for a high node against a low one: in the 2PL all they say about theta. */
+typedef struct {
+  double *lean; /* (rows) log ratio of a row's probabilities at the two nodes; NULL: no guesses */
+  double low, scale;
+  uint8_t window[BINS];
+} Guess;
 
 INLINE double sum_lanes(const vec *a) {
   double s = 0;
@@ -129,30 +137,81 @@ INLINE double multiply_any(const Pass *p, Seat *s) {
   }
 }
 
-/* Find the fewest blocks outside of which the posterior weighs next to nothing. */
-INLINE uint8_t find_window(const Pass *p, const vec *v, double total) {
-  int64_t first = 0, last = p->blocks - 1;
-  double out = 0, b;
-  while (first < last && out + (b = sum_lanes(&v[first])) < .01 * p->edge * total) { out += b; first++; }
-  while (last > first && out + (b = sum_lanes(&v[last])) < .01 * p->edge * total) { out += b; last--; }
+/* Find the fewest blocks outside of which the posterior weighs next to nothing, and whose edges it does not touch: a
+ * steep posterior may, and every pass would then give the window up. v: the seat's posterior. */
+INLINE uint8_t find_window(const Pass *p, const Seat *s, double total) {
+  const vec *v = s->posterior;
+  const double most = p->edge * total;
+  int64_t first = 0, last = s->width - 1;
+  double out = 0;
+  for (; first < last && !(v[first + 1][0] > most); first++)
+    if ((out += sum_lanes(&v[first])) >= .01 * most) break;
+  for (out = 0; last > first && !(v[last - 1][LANES - 1] > most); last--)
+    if ((out += sum_lanes(&v[last])) >= .01 * most) break;
   const int64_t width = last - first + 1;
+  first += s->first;
   return width > 8 || first > 15 ? UNKNOWN : (uint8_t)(first + 16 * width);
 }
 
+/* The least window that holds both. */
+INLINE uint8_t join_windows(uint8_t a, uint8_t b) {
+  if (a == UNKNOWN || b == UNKNOWN) return a == UNKNOWN ? b : a;
+  const int first = a % 16 < b % 16 ? a % 16 : b % 16;
+  const int end_a = a % 16 + a / 16, end_b = b % 16 + b / 16, width = (end_a > end_b ? end_a : end_b) - first;
+  return width > 8 ? UNKNOWN : (uint8_t)(first + 16 * width);
+}
+
+INLINE void prepare_guesses(const Pass *p, Guess *guess, double *room) {
+  double low = 0, high = 0;
+  memset(guess->window, UNKNOWN, BINS);
+  guess->lean = room;
+  for (int64_t g = 0; g < p->groups && room; g++) {
+    double least = INFINITY, most = -INFINITY;
+    for (int64_t r = p->offset[g]; r < p->offset[g + 1]; r++) {
+      const double *row = p->table + r * LANES * p->blocks;
+      const double lean = log(fmax(row[5 * p->blocks], 1e-300)) - log(fmax(row[3 * p->blocks], 1e-300));
+      room[r] = lean, least = fmin(least, lean), most = fmax(most, lean);
+    }
+    low += least, high += most;
+  }
+  guess->low = low;
+  guess->scale = high > low ? (BINS - 1) / (high - low) : 0;
+}
+
+/* The place of the person's guess. */
+INLINE uint8_t *guess_for(const Pass *p, Guess *guess, int64_t person) {
+  const uint16_t *code = p->codes + person * p->groups;
+  double even = -guess->low, odd = 0; /* two sums, so that additions need not wait for each other */
+  int64_t g = 0;
+  for (; g + 1 < p->groups; g += 2) {
+    even += guess->lean[p->offset[g] + code[g]];
+    odd += guess->lean[p->offset[g + 1] + code[g + 1]];
+  }
+  if (g < p->groups) even += guess->lean[p->offset[g] + code[g]];
+  const int64_t bin = (int64_t)((even + odd) * guess->scale);
+  return &guess->window[bin < 0 ? 0 : bin < BINS ? bin : BINS - 1];
+}
+
 /* Give the person a seat: posterior weights that sum to one, within the window if that is known and holds. */
-INLINE double take_seat(const Pass *p, Seat *s) {
-  const uint8_t known = p->window ? p->window[s->person] : UNKNOWN;
+INLINE double take_seat(const Pass *p, Seat *s, Guess *guess) {
+  uint8_t known = p->window ? p->window[s->person] : UNKNOWN, *guessed = NULL;
+  if (known == UNKNOWN && guess->lean) guessed = guess_for(p, guess, s->person), known = *guessed;
   if (known != UNKNOWN) {
     s->first = known % 16, s->width = known / 16;
     const double total = multiply_any(p, s), most = p->edge * total;
     const int64_t end = s->first + s->width;
     const int touched = (s->first > 0 && s->posterior[0][0] > most) ||
                         (end < p->blocks && s->posterior[s->width - 1][LANES - 1] > most);
-    if (total > 0 && !touched) return total;
+    if (total > 0 && !touched) {
+      if (guessed && p->window) p->window[s->person] = find_window(p, s, total);
+      return total;
+    }
   }
   s->first = 0, s->width = p->blocks;
   const double total = multiply_any(p, s);
-  if (p->window) p->window[s->person] = total > 0 ? find_window(p, s->posterior, total) : UNKNOWN;
+  const uint8_t own = total > 0 ? find_window(p, s, total) : UNKNOWN;
+  if (guessed) *guessed = join_windows(*guessed, own);
+  if (p->window) p->window[s->person] = own;
   return total;
 }
 
@@ -209,11 +268,17 @@ INLINE void sort_by_width(const Seat *seats, int64_t n, Seat *sorted) {
 DISPATCH int talentassess_pass(Pass *record) {
   const Pass local = *record, *const p = &local; /* a local copy: nothing written below can change it */
   vec *room = aligned_alloc(sizeof(vec), sizeof(vec) * PERSONS * p->blocks);
+  double *lean = p->blocks > 2 ? malloc(sizeof(double) * p->offset[p->groups]) : NULL; /* without it nothing is guessed */
   Seat seats[PERSONS], sorted[PERSONS];
+  Guess guess;
   double loglik = 0;
   double product = 1;
   const int singly = p->weight || p->log_marginal; /* otherwise one logarithm serves many persons */
-  if (!room) return 1;
+  if (!room) {
+    free(lean);
+    return 1;
+  }
+  prepare_guesses(p, &guess, lean);
   for (int64_t from = 0; from < p->n; from += PERSONS) {
     const int64_t to = from + PERSONS < p->n ? from + PERSONS : p->n;
     int64_t taken = 0;
@@ -221,7 +286,7 @@ DISPATCH int talentassess_pass(Pass *record) {
       Seat *s = &seats[taken];
       s->person = i;
       s->posterior = room + (i - from) * p->blocks;
-      const double total = take_seat(p, s), weight = p->weight ? p->weight[i] : 1;
+      const double total = take_seat(p, s, &guess), weight = p->weight ? p->weight[i] : 1;
       p->failed[i] = !(total > 1e-250);
       if (p->failed[i]) continue;
       taken++;
@@ -250,6 +315,7 @@ DISPATCH int talentassess_pass(Pass *record) {
   }
   record->loglik = loglik + log(product);
   free(room);
+  free(lean);
   return 0;
 }
 
@@ -304,36 +370,69 @@ DISPATCH void talentassess_fold(int64_t groups, int64_t blocks, const int32_t *f
   }
 }
 
-/* size is known where this is used, so that the loop unrolls */
-INLINE int32_t add_up(const int16_t *value, const int32_t size) {
-  int32_t sum = 0;
-  for (int32_t j = 0; j < size; j++) sum += value[j];
-  return sum;
+/* The factor that gathers up to eight neighbouring digits, one byte each, into their row by one multiplication: digit k
+ * times place k lands in the top byte, what belongs to later items beyond it. 0 where a byte could overflow, or where
+ * the first digit would not be the lowest byte. */
+static uint64_t gathering(int32_t items, const int32_t *place, const int32_t *n_cat) {
+  uint64_t factor = 0;
+  int64_t places = 0, most = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  if (items > 8) return 0;
+  for (int32_t k = 0; k < items; k++) {
+    factor |= (uint64_t)(place[k] & 255) << (56 - 8 * k);
+    places += place[k];
+    if (n_cat[k] > most) most = n_cat[k];
+  }
+#endif
+  return places * most < 256 ? factor : 0;
 }
 
 /* Turn answers (n, J; -1 missing) into rows of the groups' tables. The digit of a missing answer is the number of
- * categories; no row number exceeds 16 bits. room: (3, J) int16. */
-DISPATCH void talentassess_pack(int64_t n, int64_t items, int64_t groups, const int32_t *first_item,
-                                const int32_t *place, const int32_t *n_cat, const int16_t *x, int16_t *restrict room,
-                                uint16_t *codes) {
-  int16_t *restrict places = room, *restrict missing = room + items, *restrict value = room + 2 * items;
-  for (int64_t j = 0; j < items; j++) places[j] = (int16_t)place[j], missing[j] = (int16_t)(n_cat[j] + 1);
-  for (int64_t i = 0; i < n; i++) {
-    const int16_t *row = x + i * items;
-    uint16_t *code = codes + i * groups;
-    for (int64_t j = 0; j < items; j++) value[j] = (int16_t)((row[j] + ((row[j] >> 15) & missing[j])) * places[j]);
-    for (int64_t g = 0; g < groups; g++) {
-      const int32_t a = first_item[g], size = first_item[g + 1] - a;
-      int32_t sum;
-      switch (size) {
-        case 2: sum = add_up(value + a, 2); break;
-        case 3: sum = add_up(value + a, 3); break;
-        case 6: sum = add_up(value + a, 6); break;
-        default: sum = add_up(value + a, size);
+ * categories. Return the number of persons done: fewer than n where an answer is missing for which a table has no room.
+ * No row number exceeds 16 bits.
+ * size: (J) digits per item; factor: (groups) room; digit: (64 * J + 8) room; closed, missing: (J) room. */
+DISPATCH int64_t talentassess_pack_rows(int64_t n, int64_t items, int64_t groups, const int32_t *first_item,
+                                   const int32_t *place, const int32_t *n_cat, const int32_t *size, const int16_t *x,
+                                   uint64_t *restrict factor, uint8_t *restrict digit, int16_t *restrict closed,
+                                   int16_t *restrict missing, uint16_t *codes) {
+  for (int64_t g = 0; g < groups; g++)
+    factor[g] = gathering(first_item[g + 1] - first_item[g], place + first_item[g], n_cat + first_item[g]);
+  for (int64_t j = 0; j < items; j++) {
+    missing[j] = (int16_t)(n_cat[j] + 1);
+    closed[j] = size[j] > n_cat[j] ? 0 : -1;
+  }
+  memset(digit, 0, PERSONS * items + 8); /* the last groups' words reach beyond the last item */
+  for (int64_t from = 0; from < n; from += PERSONS) { /* words are read long after the bytes are written: else they wait */
+    const int64_t some = n - from < PERSONS ? n - from : PERSONS;
+    int16_t unfit = 0;
+    for (int64_t i = 0; i < some; i++) {
+      const int16_t *row = x + (from + i) * items;
+      uint8_t *to = digit + i * items;
+      for (int64_t j = 0; j < items; j++) {
+        const int16_t sign = (int16_t)(row[j] >> 15);
+        unfit |= sign & closed[j];
+        to[j] = (uint8_t)(row[j] + (sign & missing[j]));
       }
-      code[g] = (uint16_t)sum;
+    }
+    if (unfit) return from;
+    for (int64_t i = 0; i < some; i++) {
+      const int16_t *row = x + (from + i) * items;
+      uint16_t *code = codes + (from + i) * groups;
+      for (int64_t g = 0; g < groups; g++) {
+        if (factor[g]) {
+          uint64_t word;
+          memcpy(&word, digit + i * items + first_item[g], 8);
+          code[g] = (uint16_t)(word * factor[g] >> 56);
+          continue;
+        }
+        int32_t sum = 0;
+        for (int32_t j = first_item[g]; j < first_item[g + 1]; j++)
+          sum += (row[j] < 0 ? n_cat[j] : row[j]) * place[j];
+        code[g] = (uint16_t)sum;
+      }
     }
   }
+  return n;
 }
 
 /* Or all answers of each item together: negative where any is missing. signs: (J) out. */

@@ -26,6 +26,8 @@ from talentassess.core.arrays import BoolArray, CodeArray, FloatArray, IntArray
 LANES = 8  # nodes per block of the library's vectors
 MOST_ROWS = 64  # of a group's table: all tables of a form together stay within the second-level cache
 EDGE = 1e-11  # posterior share at the edge of a person's window above which all nodes are used
+FINEST_EDGE = 1e-15  # the same for scores, which are to be exact to rounding
+PACKED = 64  # persons the library packs at a time
 MOST_BLOCKS = 128  # blocks of nodes the library takes
 WORTH_A_THREAD = 2_000_000  # table look-ups: below this, starting a thread costs more than it saves
 
@@ -54,9 +56,13 @@ def library() -> ctypes.CDLL | None:
     if not found:
         return None
     try:
-        loaded = ctypes.CDLL(str(found[0]))
-    except OSError:  # built for another machine
+        return _declare(ctypes.CDLL(str(found[0])))
+    except (OSError, AttributeError):  # built for another machine, or from sources before these
         return None
+
+
+def _declare(loaded: ctypes.CDLL) -> ctypes.CDLL:
+    """Say what the library's functions take; ``AttributeError`` if it has not got one."""
     loaded.talentassess_pass.argtypes = [ctypes.POINTER(_Pass)]
     whole, pointer = ctypes.c_int64, ctypes.c_void_p
     loaded.talentassess_tables.argtypes = [whole, whole, *[pointer] * 6]
@@ -65,7 +71,8 @@ def library() -> ctypes.CDLL | None:
     loaded.talentassess_common_bits.argtypes = [whole, whole, pointer, pointer]
     loaded.talentassess_tally.argtypes = [whole, pointer, pointer, pointer, pointer]
     loaded.talentassess_signs.argtypes = [whole, whole, pointer, pointer]
-    loaded.talentassess_pack.argtypes = [whole, whole, whole, *[pointer] * 6]
+    loaded.talentassess_pack_rows.argtypes = [whole, whole, whole, *[pointer] * 10]
+    loaded.talentassess_pack_rows.restype = whole
     return loaded
 
 
@@ -147,6 +154,11 @@ class Layout:
         return len(self.first_item) - 1
 
     @property
+    def complete(self) -> bool:
+        """True if no table has room for a missing answer."""
+        return bool(np.all(self.size == self.n_cat))
+
+    @property
     def n_rows(self) -> int:
         """Number of table rows of all groups together."""
         return int(self.offset[-1])
@@ -187,23 +199,51 @@ def any_missing(x: CodeArray) -> BoolArray:
 
 
 def pack(layout: Layout, x: CodeArray) -> NDArray[np.uint16]:
-    """Return (N, G) rows of the groups' tables for codes (N, J), -1 missing."""
+    """Return (N, G) rows of the groups' tables for codes (N, J), -1 missing, for which the layout has room."""
+    codes = pack_if_it_fits(layout, x)
+    if codes is None:
+        raise RuntimeError("An answer is missing for which the layout has no room; callers plan for it.")
+    return codes
+
+
+def pack_if_it_fits(layout: Layout, x: CodeArray) -> NDArray[np.uint16] | None:
+    """Return what ``pack`` does, or None where an answer of x (N, J) is missing for which the layout has no room."""
     loaded = library()
     if loaded is None:
+        if np.any((x < 0) & (layout.size == layout.n_cat)):
+            return None
         digits = np.where(x < 0, layout.n_cat, x) * layout.place
         return np.add.reduceat(digits, layout.first_item[:-1], axis=1).astype(np.uint16)
     x = np.ascontiguousarray(x, dtype=np.int16)
     codes = np.empty((len(x), layout.n_groups), dtype=np.uint16)
+    fits: list[bool] = []
 
     def one(rows: slice) -> None:
-        part, out, room = x[rows], codes[rows], np.empty((3, x.shape[1]), dtype=np.int16)
-        loaded.talentassess_pack(
-            len(part), x.shape[1], layout.n_groups, _at(layout.first_item), _at(layout.place), _at(layout.n_cat),
-            _at(part), _at(room), _at(out),
+        part, items = x[rows], x.shape[1]
+        factor, digit = np.empty(layout.n_groups, dtype=np.uint64), np.empty(PACKED * items + LANES, dtype=np.uint8)
+        closed, missing = np.empty((2, items), dtype=np.int16)
+        done = loaded.talentassess_pack_rows(
+            len(part), items, layout.n_groups, _at(layout.first_item), _at(layout.place), _at(layout.n_cat),
+            _at(layout.size), _at(part), _at(factor), _at(digit), _at(closed), _at(missing), _at(codes[rows]),
         )  # fmt: skip
+        fits.append(done == len(part))
 
     run_slices(len(x), x.size // 4, one)
-    return codes
+    return codes if all(fits) else None
+
+
+def pack_anew(starts: IntArray, x: CodeArray, breaks: Sequence[int] = ()) -> tuple[Layout, NDArray[np.uint16]]:
+    """Return a layout that suits codes (N, J), -1 missing, and their rows (N, G) of its tables.
+
+    Most answers are complete: they are packed as if they were, which stops at the first missing one and starts again.
+    starts and breaks as in ``plan_layout``.
+    """
+    layout = plan_layout(starts, np.zeros(x.shape[1], dtype=bool), breaks)
+    codes = pack_if_it_fits(layout, x)
+    if codes is None:
+        layout = plan_layout(starts, any_missing(x), breaks)
+        codes = pack(layout, x)
+    return layout, codes
 
 
 def unpack(layout: Layout, rows: NDArray[np.uint16]) -> CodeArray:
@@ -375,7 +415,13 @@ class Compiled:
         shared["nodes"] = padded
         found = np.empty((2, len(self.codes)))
         parts = _parts(len(self.codes), len(self.codes) * self.layout.n_groups * _blocks(log_prob))
-        _in_threads(lambda k: _run(self._record(parts[k], shared, {"mean": found[0], "second": found[1]})), len(parts))
+
+        def one(k: int) -> None:
+            record = self._record(parts[k], shared, {"mean": found[0], "second": found[1]})
+            record.edge = FINEST_EDGE
+            _run(record)
+
+        _in_threads(one, len(parts))
         return found, self.failed.astype(bool)
 
     def _shared(self, log_prob: FloatArray, log_prior: FloatArray) -> tuple[dict[str, FloatArray], FloatArray]:

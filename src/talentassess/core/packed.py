@@ -148,10 +148,7 @@ class _Part:
 
     def add(self, x: CodeArray) -> BoolArray:
         """Pack the answers (n, J); the persons without any are counted but left out. Return who is kept (n,)."""
-        missing = self.missing | kernel.any_missing(x)
-        if (missing != self.missing).any():
-            self._make_room(missing)
-        rows = kernel.pack(self.layout, x)
+        rows = self._packed(x)
         answered, sums = kernel.survey_sums(self.layout, rows, self.worth)
         self.sums += sums
         self.answered.append(answered.astype(np.uint16))
@@ -180,7 +177,15 @@ class _Part:
         before = PackedRows(self.layout, self.store.whole(self.layout.n_groups))
         self.layout, self.store = kernel.plan_layout(self.starts, missing), _Store()
         for first in range(0, len(before), 65_536):
-            self.store.append(kernel.pack(self.layout, before[first : first + 65_536]))
+            self.store.append(self._packed(before[first : first + 65_536]))
+
+    def _packed(self, x: CodeArray) -> NDArray[np.uint16]:
+        """Return rows (n, G) for codes (n, J), after making room for missing answers where there was none."""
+        rows = kernel.pack_if_it_fits(self.layout, x)
+        while rows is None:
+            self._make_room(self.missing | kernel.any_missing(x))
+            rows = kernel.pack_if_it_fits(self.layout, x)
+        return rows
 
 
 def gather_stream(

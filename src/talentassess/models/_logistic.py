@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit
 from talentassess.core.model import Param
 
 SLOPE_RANGE, INTERCEPT_RANGE = (0.5, 2.2), (-2.0, 2.0)
@@ -29,6 +30,15 @@ def logit_share(share: FloatArray) -> FloatArray:
     """Return the logit of shares of any shape, kept finite for shares of 0 and 1."""
     inside = np.clip(share, 1e-3, 1 - 1e-3)
     return np.log(inside / (1 - inside))
+
+
+def start_asymptote(share: FloatArray, prior_mean: float) -> FloatArray:
+    """Return (J,) lower asymptotes to start at: the prior's mean (logit), but well below the share (J,) of answers.
+
+    An item that fewer answer correctly than guessing explains would start far from any curve that fits it.
+    """
+    low: FloatArray = np.minimum(expit(np.array(prior_mean)), 0.6 * np.maximum(share, 0.01))
+    return low
 
 
 def difficulty(par: FloatArray, n_dims: int) -> FloatArray:

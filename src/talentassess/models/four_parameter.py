@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit
 from talentassess.core.model import ItemModel, Param
-from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
+from talentassess.models._logistic import (
+    INTERCEPT_RANGE,
+    SCALING,
+    difficulty,
+    logit_share,
+    predictor,
+    slopes,
+    start_asymptote,
+)
 
 GUESSING, UPPER = -1.4, 3.0  # prior means: asymptotes of about .20 and .95
 
@@ -65,11 +73,11 @@ def _by_probability(theta: FloatArray, par: FloatArray) -> FloatArray:
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:
-    """Return (J, D + 3): slopes 1, intercepts from the share above guessing, asymptotes at their prior means."""
-    low, high = expit(GUESSING), expit(UPPER)
-    inside = (share[:, 1] - low) / (high - low)
+    """Return (J, D + 3): slopes 1, intercepts from the share between the asymptotes, these by their priors."""
+    low, miss = start_asymptote(share[:, 1], GUESSING), start_asymptote(share[:, 0], -UPPER)
+    inside = (share[:, 1] - low) / (1 - miss - low)
     columns = [np.ones((len(share), n_dims)), SCALING * logit_share(np.clip(inside, 0.03, 0.97))]
-    return np.column_stack([*columns, np.full(len(share), GUESSING), np.full(len(share), UPPER)])
+    return np.column_stack([*columns, logit_share(low), -logit_share(miss)])
 
 
 def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:

@@ -14,9 +14,9 @@ Bolt let them sum to zero over distractors: subtract the mean over distractors (
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit, log_expit
 from talentassess.core.model import ItemModel, Param
 from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
 from talentassess.models._multinomial import by_utilities, log_softmax, marginal_utilities

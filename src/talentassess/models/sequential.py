@@ -9,9 +9,9 @@ R mirt's ``sequential`` has the same slope and intercepts; its ``Tutz`` is the v
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from talentassess.core.arrays import FloatArray
+from talentassess.core.logistic import expit, log_expit
 from talentassess.core.model import ItemModel, Param, Variant
 from talentassess.models._logistic import SCALING, logit_share, slopes
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from talentassess.core.arrays import FloatArray, nodes_innermost
+from talentassess.core.logistic import expit, log_expit
 from talentassess.core.model import ItemModel, Param
-from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
+from talentassess.models._logistic import (
+    INTERCEPT_RANGE,
+    SCALING,
+    difficulty,
+    logit_share,
+    predictor,
+    slopes,
+    start_asymptote,
+)
 
 GUESSING = -1.4  # prior mean: a lower asymptote of about .20
 
@@ -55,11 +63,11 @@ def _slopes(theta: FloatArray, par: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 def start(share: FloatArray, n_dims: int) -> FloatArray:
-    """Return (J, D + 2): slopes 1, intercepts from the share above the expected guessing, guessing at its prior."""
-    low = expit(GUESSING)
+    """Return (J, D + 2): slopes 1, intercepts from the share above guessing, guessing at its prior where it can be."""
+    low = start_asymptote(share[:, 1], GUESSING)
     inside = np.clip((share[:, 1] - low) / (1 - low), 0.03, 0.97)
     columns = [np.ones((len(share), n_dims)), SCALING * logit_share(inside)]
-    return np.column_stack([*columns, np.full(len(share), GUESSING)])
+    return np.column_stack([*columns, logit_share(low)])
 
 
 def display(par: FloatArray, n_cat: int, n_dims: int) -> dict[str, FloatArray]:

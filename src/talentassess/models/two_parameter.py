@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 from talentassess.core.arrays import FloatArray, nodes_innermost
+from talentassess.core.logistic import expit, log_expit
 from talentassess.core.model import ItemModel, Param, Variant
 from talentassess.models._logistic import INTERCEPT_RANGE, SCALING, difficulty, logit_share, predictor, slopes
 

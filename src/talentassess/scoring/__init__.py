@@ -192,14 +192,13 @@ def _score_dimensions(forms: Sequence[Form], aligned: Aligned, method: str) -> t
 def _score_dimension(form: Form, aligned: Aligned, method: str) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return theta (N,), error variance (N,) and number of answers (N,) on one dimension."""
     x, group = aligned.columns(form.positions), aligned.group
-    n_answered = count_answers(x, aligned.complete)
     if method == "eap":
-        theta, variance = expected_a_posteriori(form, x, group, complete=aligned.complete)
-    elif method == "sum-eap":
+        return expected_a_posteriori(form, x, group)
+    if method == "sum-eap":
         theta, variance = sum_score_eap(form, x, group)
     else:
         theta, variance = solve_modes(form, x, group, method)
-    return theta, variance, n_answered
+    return theta, variance, count_answers(x, complete=False)
 
 
 def _reliability(theta: FloatArray, variance: FloatArray, answered: BoolArray, method: str) -> FloatArray:

@@ -42,7 +42,8 @@ def joint_posterior(calibration: Calibration, aligned: Aligned, method: str) -> 
     form = _Form.of(calibration, aligned.x, aligned.group)
     theta, cov = _expected(form) if method == "eap" else _modes(form)
     own = [np.flatnonzero(form.dim == d) for d in range(theta.shape[1])]
-    return theta, cov, np.column_stack([count_answers(form.x[:, items], aligned.complete) for items in own])
+    complete = not aligned.any_missing()
+    return theta, cov, np.column_stack([count_answers(form.x[:, items], complete) for items in own])
 
 
 @dataclass(frozen=True, eq=False, slots=True)

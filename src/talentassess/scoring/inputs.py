@@ -22,12 +22,14 @@ class Aligned:
     ----------
     x : (N, J) codes, -1 missing; the answers' own array if they already stand in that order.
     group : (N,) group number of each person.
-    complete : True if no code is missing.
     """
 
     x: CodeArray
     group: IntArray
-    complete: bool
+
+    def any_missing(self) -> bool:
+        """Return whether any code is missing; reads them all."""
+        return bool(kernel.any_missing(self.x).any())
 
     def columns(self, positions: IntArray) -> CodeArray:
         """Return (N, Jd) codes of the items at these positions (Jd,); a view if they are all items in order."""
@@ -47,7 +49,7 @@ def align(calibration: Calibration, responses: Responses, partial: bool) -> Alig
         place = {item: j for j, item in enumerate(calibration.item_ids)}
         x = np.full((responses.n_persons, len(place)), MISSING, dtype=np.int16)
         x[:, [place[item] for item in responses.item_ids]] = responses.x
-    return Aligned(x, group_numbers(calibration, responses), not kernel.any_missing(x).any())
+    return Aligned(x, group_numbers(calibration, responses))
 
 
 def _check_items(calibration: Calibration, responses: Responses, partial: bool) -> None:

@@ -182,8 +182,9 @@ def plausible_values(
     uniform = rng.random((len(calibration.dimensions), n, responses.n_persons))
     values = np.empty((responses.n_persons, n, len(calibration.dimensions)))
     n_answered = np.empty((responses.n_persons, len(calibration.dimensions)), dtype=np.int64)
+    complete = not aligned.any_missing()
     for d in range(len(calibration.dimensions)):
-        n_answered[:, d] = count_answers(aligned.columns(dimension_form(calibration, d).positions), aligned.complete)
+        n_answered[:, d] = count_answers(aligned.columns(dimension_form(calibration, d).positions), complete)
     if item_uncertainty:
         for m, drawn in enumerate(_drawn_calibrations(calibration, n, rng)):
             values[:, m : m + 1] = _draw(drawn, aligned, uniform[:, m : m + 1])

@@ -95,7 +95,7 @@ def test_items_of_several_dimensions_are_refused(three):
     first = replace(calibration.blocks[0], dims=(0, 1))
     within = replace(calibration, blocks=(first, *calibration.blocks[1:]))
     with pytest.raises(ScoringError, match="Item 'i1' measures several dimensions at once"):
-        joint_posterior(within, Aligned(c.x, c.group, complete=False), "eap")
+        joint_posterior(within, Aligned(c.x, c.group), "eap")
 
 
 def test_matching_uses_the_joint_posterior():

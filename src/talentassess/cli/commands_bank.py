@@ -23,6 +23,7 @@ Bank = Annotated[str, typer.Argument(help="Item bank: a shipped name or a folder
 Author = Annotated[str, typer.Option("--author", help="Who makes the change.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why the change is made.")]
 Date = Annotated[str | None, typer.Option("--date", help="Day of the change, e.g. 2025-03-31; today if left out.")]
+REFERENCES = 6  # of a claim on the screen
 ALL = 500  # rows: a review shows everything
 
 
@@ -109,7 +110,7 @@ def trace(as_json: Json = False) -> None:
     else:
         tables = found.tables()
         show_table("Claims of the sources", tables["sources"])
-        show_table("What covers each claim; --json has the wordings", _by_claim(found), limit=ALL)
+        show_table("What covers each claim (--json has all, with the wording)", _by_claim(found), limit=ALL)
         show_findings(found.findings, limit=ALL)
         print(repr(found))
     if not found.ok:
@@ -123,8 +124,13 @@ def _by_claim(found: Traceability) -> Columns:
     return {
         "claim": list(texts),
         "what the source asks for": list(texts.values()),
-        "covered by": [", ".join(references) for references in covers.values()],
+        "covered by": [_first(references) for references in covers.values()],
     }
+
+
+def _first(references: Sequence[str]) -> str:
+    more = len(references) - REFERENCES
+    return ", ".join(references[:REFERENCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def diff(

@@ -478,7 +478,9 @@ def test_an_interview_from_guide_to_scores(tmp_path):
     planning = ("interview", "guide", "--role", ROLE, "--context", "call_centre", "--bank", TINY_INTERVIEW)
     shown = run(*planning, "--minutes", "24", "--out", guide)
     assert "ow_iq_03" in shown
-    assert "Left out" in shown
+    assert "Left out, too: " in shown
+    assert "Competencies left out" in run(*planning, "--minutes", "16", "--out", guide)
+    run(*planning, "--minutes", "24", "--out", guide)
     run(*planning, "--minutes", "24", "--out", tmp_path / "guide.pdf")
     run("report", guide, "--out", tmp_path / "guide.html")
     printed = run(

@@ -187,7 +187,16 @@ def test_folders_are_made_and_suffixes_may_be_capital(tmp_path):
 
 def test_every_caveat_is_a_full_sentence_that_fills_its_gaps():
     for name in caveat_names():
-        gaps = {"percent": 90, "n": 5, "population": "x", "origin": "x", "status": "x", "policy": "x", "elements": "x"}
+        gaps = {
+            "percent": 90,
+            "n": 5,
+            "p": "0.59",
+            "population": "x",
+            "origin": "x",
+            "status": "x",
+            "policy": "x",
+            "elements": "x",
+        }
         needed = {gap: value for gap, value in gaps.items() if f"{{{gap}}}" in _raw(name)}
         sentence = caveat(name, **needed)
         assert sentence.endswith(".")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from render_samples import NASTY, nasty_doc, sample_doc, sample_table
 from talentassess.core.errors import ArtefactError, ReportError
 from talentassess.render import ReportDoc, Section, TableBlock, load_report
+from talentassess.render.blocks import Paragraph
 from talentassess.render.drawing import draw
 from talentassess.render.html import render_html
 from talentassess.render.json_file import render_json
@@ -285,6 +286,17 @@ def test_every_page_of_the_pdf_is_marked_and_numbered_and_headings_repeat(tmp_pa
     rows = [page for page in pages if re.search(r"p\d{3} +\d", page)]
     assert len(rows) >= 2
     assert all("person" in page and "score" in page for page in rows)
+
+
+def test_a_table_on_its_side_keeps_its_heading_and_leaves_no_empty_page(tmp_path):
+    wide = TableBlock("Wide", {f"a long heading number {k:02d} {'x' * 14}": ["word"] for k in range(9)})
+    sections = (Section("First", "first", (Paragraph("Text."),)), Section("Second", "second", (wide,)))
+    doc = ReportDoc(title="T", sections=sections, simulated=False)
+    pages = pdf_text(doc, tmp_path).rstrip("\f\n").split("\f")
+    assert len(pages) == 2
+    assert "Second" not in pages[0]
+    assert "Second" in pages[1]
+    assert "Made with talentassess" in pages[1]
 
 
 def test_pdf_of_real_answers_is_not_marked(tmp_path):

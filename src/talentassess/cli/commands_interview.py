@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from talentassess.core.tabular import Tabular
-    from talentassess.interview import InterviewRatings
+    from talentassess.interview import InterviewGuide, InterviewRatings
 
 FORMS, SCORES = (".xlsx", ".pdf"), (".csv", *REPORTS)
 DEFAULT_BANK = "service_interview"
@@ -63,15 +63,18 @@ def guide(
     columns = planned.tables()["questions"]
     shown = ("number", "start", "minutes", "competency", "weight", "question", "text")
     show_table(f"{planned.role}, {planned.context}", {name: columns[name] for name in shown})
-    whole = [left for left in planned.left_out if not left.question]
-    show_table(
-        "Competencies left out",
-        {"competency": [x.competency for x in whole], "reason": [x.reason for x in whole]},
-        limit=100,
-    )
-    further = len(planned.left_out) - len(whole)
-    say(f"{further} further questions on the competencies asked are left out, too: --json and the files say why.")
+    _show_left_out(planned)
     show_findings(planned.findings)
+
+
+def _show_left_out(guide: InterviewGuide) -> None:
+    whole = [left for left in guide.left_out if not left.question]
+    if whole:
+        columns = {"competency": [left.competency for left in whole], "reason": [left.reason for left in whole]}
+        show_table("Competencies left out", columns, limit=100)
+    further = len(guide.left_out) - len(whole)
+    if further:
+        print(f"Left out, too: {further} further questions on the competencies asked; --json and the files say why.")
 
 
 def form(

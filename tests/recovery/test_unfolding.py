@@ -109,7 +109,7 @@ def test_unfolding_items_are_never_called_reverse_keyed(fitted):
 
 
 def test_no_other_start_finds_a_better_maximum(answers, fitted):
-    """From the truth, three random starts and a misleading one; all: analysis/results/unfolding_starts.md."""
+    """From the truth, three random starts and a misleading one; full count: analysis/results/unfolding_starts.md."""
     models = dict.fromkeys(answers.item_ids, "ggum")
     problem = build_problem(answers, models, groups=None, constraints=(), priors=None)
     rng = np.random.default_rng(8)

@@ -246,7 +246,8 @@ def invert(weights: FloatArray, nodes: FloatArray, probability: FloatArray) -> F
         bent = np.log1p(share * np.expm1(slope)) / slope
         at = np.where(flat[person, cell], share, bent)
         out[:, m] = nodes[cell] + at * (nodes[1] - nodes[0])
-    return np.minimum(out, nodes[-1])  # the last cell may end a rounding error beyond its node
+    inside_grid: FloatArray = np.minimum(out, nodes[-1])  # the last cell may end a rounding error beyond its node
+    return inside_grid
 
 
 def _drawn_calibrations(calibration: Calibration, n: int, rng: np.random.Generator) -> Iterator[Calibration]:

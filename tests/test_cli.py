@@ -45,23 +45,6 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def refused(capsys, monkeypatch):
-    """Run a command through ``main``; it must end with exit code 2, print nothing on stdout and no traceback."""
-
-    def attempt(*arguments: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["talentassess", *(str(a) for a in arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        assert ended.value.code == 2, shown.err
-        assert shown.out == ""
-        assert "Traceback" not in shown.err
-        return re.sub(r"\s+", " ", shown.err)
-
-    return attempt
-
-
 @dataclass(frozen=True)
 class Chain:
     """Files of one chain, the options that read its tables, and ``said``: stdout of each command."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 import talentassess as ta
 from bank_fixtures import TINY_BANK
-from talentassess.cli import main
 from talentassess.cli.app import app
 
 PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
@@ -90,21 +87,6 @@ def test_bank_trace_shows_the_claims(monkeypatch, tmp_path):
     file.write_text(claims + line.replace("ownership", "owner"), encoding="utf-8")
     found = json.loads(run("bank", "trace", "--json", code=1))["traceability_findings"]
     assert [f["code"] for f in found] == ["claim_not_covered", "dangling_reference"]
-
-
-@pytest.fixture
-def refused(capsys, monkeypatch):
-    """Run a command through ``main``; it must end with exit code 2 and a plain message."""
-
-    def attempt(*arguments: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["talentassess", *(str(a) for a in arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        assert (ended.value.code, shown.out) == (2, "")
-        return re.sub(r"\s+", " ", shown.err)
-
-    return attempt
 
 
 def test_advance_needs_items_or_a_status(refused, tmp_path):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
 import talentassess as ta
 from panel_cases import filled_workbook, simulated_experts
-from talentassess.cli import main
 from talentassess.cli.app import app
 
 BANK = ta.load_bank("service_core")
@@ -26,17 +23,9 @@ def run(*arguments):
 
 
 @pytest.fixture
-def refused(capsys, monkeypatch):
-    def attempt(*arguments):
-        monkeypatch.setattr(sys, "argv", ["talentassess", "bank", "panel", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        assert (ended.value.code, shown.out) == (2, "")
-        assert "Traceback" not in shown.err
-        return re.sub(r"\s+", " ", shown.err)
-
-    return attempt
+def refused(refused):
+    """Run a command of ``bank panel`` that must be refused."""
+    return lambda *arguments: refused("bank", "panel", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,18 @@ def bank_names() -> tuple[str, ...]:
     return tuple(sorted(card.parent.name for card in cards if declared_schema(card) == ITEM_BANK))
 
 
+def own_bank_names() -> tuple[str, ...]:
+    """Return the names of the shipped item banks that hold items of their own: every shipped item stands in one.
+
+    Examples
+    --------
+    >>> own_bank_names()
+    ('service',)
+    """
+    cards = {name: read_record(content_dir("items") / name / "bank.yaml", name, BankCard) for name in bank_names()}
+    return tuple(name for name, card in cards.items() if card.record is None or card.record.part_of is None)
+
+
 def bank_folder(name_or_path: str | Path) -> Path:
     """Return the folder of a shipped bank by its name, or a folder given by its path; else ``ContentError``."""
     return folder_of(name_or_path, bank_names(), "bank")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from talentassess.bank.check import BankCheck, check_bank
@@ -11,7 +12,7 @@ from talentassess.bank.history import load_history
 from talentassess.bank.interview import InterviewBank
 from talentassess.bank.interview_check import InterviewBankCheck, check_interview_bank
 from talentassess.bank.interview_load import interview_bank_names, interview_folder, load_interview_bank
-from talentassess.bank.load import bank_folder, bank_names, load_bank, load_competencies
+from talentassess.bank.load import bank_folder, load_bank, load_competencies, own_bank_names
 from talentassess.bank.schema import ItemBank
 from talentassess.bank.traceability import Known, Traceability, known_content, load_claims, trace_claims
 from talentassess.content import content_dir
@@ -41,12 +42,13 @@ def review_bank(name_or_path: str | Path, *, seed: int = 1) -> BankCheck:
     bank, folder = load_bank(name_or_path), bank_folder(name_or_path)
     beside = folder.parent / "competencies.yaml"
     shipped = folder.parent.resolve() == content_dir("items").resolve()
+    interviews = _interviews() if shipped else []
     return check_bank(
         bank,
         load_competencies(beside if beside.exists() else None),
         history=load_history(ledger_folder(name_or_path, bank)),
-        questions=_questions(bank.scale_ids) if shipped else None,
-        traceability=trace_content() if shipped else None,
+        questions=_questions(bank.scale_ids, interviews) if shipped else None,
+        traceability=_traced(interviews, {folder.name: bank}) if shipped else None,
         seed=seed,
     )
 
@@ -67,8 +69,14 @@ def review_interview_bank(name_or_path: str | Path) -> InterviewBankCheck:
 
 def trace_content() -> Traceability:
     """Return which claims of ``items/traceability.yaml`` the shipped content covers."""
-    known = known_content(load_competencies(), [load_bank(name) for name in bank_names()])
-    return trace_claims(load_claims(), {**known, **_interview_content()})
+    return _traced(_interviews(), {})
+
+
+def _traced(interviews: Sequence[InterviewBank], loaded: Mapping[str, ItemBank]) -> Traceability:
+    """Trace the claims; banks that are at hand already are not read again."""
+    banks = [loaded[name] if name in loaded else load_bank(name) for name in own_bank_names()]
+    known = known_content(load_competencies(), banks)
+    return trace_claims(load_claims(), {**known, **_interview_content(interviews)})
 
 
 def ledger_folder(name_or_path: str | Path, bank: ItemBank) -> Path:
@@ -84,16 +92,15 @@ def _interviews() -> list[InterviewBank]:
     return [load_interview_bank(name) for name in interview_bank_names()]
 
 
-def _questions(scales: tuple[str, ...]) -> Questions:
+def _questions(scales: tuple[str, ...], interviews: Sequence[InterviewBank]) -> Questions:
     """Count the questions written for each scale's competency and context; a general one counts as general."""
-    chains = [chain for bank in _interviews() for chain in bank.chains]
+    chains = [chain for bank in interviews for chain in bank.chains]
     count = Counter((chain.competency, context) for chain in chains for context in chain.question.contexts)
     return {scale: {c: n for (competency, c), n in count.items() if competency == scale} for scale in scales}
 
 
-def _interview_content() -> Known:
+def _interview_content(banks: Sequence[InterviewBank]) -> Known:
     """Return kind of reference -> id -> wording of what the shipped interview banks hold."""
-    banks = _interviews()
     return {
         "question": {chain.question.id: chain.question.text for bank in banks for chain in bank.chains},
         "theme": {theme.id: theme.name for bank in banks for theme in bank.themes},

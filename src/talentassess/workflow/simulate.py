@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from talentassess.bank.schema import ItemBank, SituationalItem
+from talentassess.bank.schema import Item, ItemBank, SituationalItem
 from talentassess.core.arrays import CodeArray, FloatArray
 from talentassess.core.calibration import Calibration, FreeParameters, Latent
 from talentassess.core.errors import TalentAssessError
@@ -102,9 +104,10 @@ def drawn_calibration(bank: ItemBank) -> Calibration:
     item_ids, dimensions = bank.item_ids, bank.scale_ids
     n_cat = np.array([bank.n_cat(item) for item in item_ids], dtype=np.int64)
     groups: dict[tuple[int, int], list[int]] = {}
-    for j, item in enumerate(bank.items):
+    bank_items = bank.items
+    for j, item in enumerate(bank_items):
         groups.setdefault((dimensions.index(item.scale), int(n_cat[j])), []).append(j)
-    blocks = [_drawn_block(bank, d, k, items) for (d, k), items in groups.items()]
+    blocks = [_drawn_block([bank_items[j] for j in places], d, k, places) for (d, k), places in groups.items()]
     cov = np.full((len(dimensions),) * 2, CORRELATION) + (1 - CORRELATION) * np.eye(len(dimensions))
     return Calibration(
         item_ids=item_ids,
@@ -124,10 +127,10 @@ def drawn_calibration(bank: ItemBank) -> Calibration:
     )
 
 
-def _drawn_block(bank: ItemBank, dim: int, n_cat: int, items: list[int]) -> ItemBlock:
+def _drawn_block(items: Sequence[Item], dim: int, n_cat: int, places: list[int]) -> ItemBlock:
     model, _ = find_model("graded")
-    draws = [np.random.default_rng(int(hash_json(["drawn", bank.item_ids[j]]), 16)) for j in items]
+    draws = [np.random.default_rng(int(hash_json(["drawn", item.id]), 16)) for item in items]
     par = np.array([[rng.uniform(*p.typical) for p in model.params(n_cat, 1)] for rng in draws])
-    situational = [isinstance(bank.items[j], SituationalItem) for j in items]
+    situational = [isinstance(item, SituationalItem) for item in items]
     par[:, 0] *= np.where(situational, SITUATIONAL_SLOPE, 1.0)
-    return ItemBlock(model, n_cat, np.array(items), par, (dim,), "graded")
+    return ItemBlock(model, n_cat, np.array(places), par, (dim,), "graded")
